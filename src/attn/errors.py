@@ -1,0 +1,78 @@
+"""Errors that people see: a code, a message, a remedy and the exit status that goes with the code."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Exit statuses follow sysexits(3) where it has one; docs/cli.md repeats them and a test compares the two.
+EXIT_GENERIC: Final = 1
+EXIT_NOT_CONFIRMED: Final = 3
+EXIT_TIMEOUT: Final = 4
+EXIT_USAGE: Final = 64
+EXIT_UNREACHABLE: Final = 69
+EXIT_HOME: Final = 73
+EXIT_STORE: Final = 74
+EXIT_BUSY: Final = 75
+EXIT_NEWER: Final = 76
+EXIT_PERMISSION: Final = 77
+EXIT_DEGRADED: Final = 78
+
+EXIT_BY_CODE: Final[dict[str, int]] = {
+    "usage": EXIT_USAGE,
+    "bad_message": EXIT_USAGE,
+    "unknown_message": EXIT_USAGE,
+    "message_too_large": EXIT_USAGE,
+    "unknown_agent": EXIT_USAGE,
+    "unknown_session": EXIT_USAGE,
+    "ambiguous_session": EXIT_USAGE,
+    "invalid_size": EXIT_USAGE,
+    "invalid_label": EXIT_USAGE,
+    "invalid_env": EXIT_USAGE,
+    "directory_missing": EXIT_USAGE,
+    "not_a_directory": EXIT_USAGE,
+    "nested_attach": EXIT_USAGE,
+    "invalid_config": EXIT_USAGE,
+    "daemon_unreachable": EXIT_UNREACHABLE,
+    "daemon_not_startable": EXIT_UNREACHABLE,
+    "daemon_recovering": EXIT_UNREACHABLE,
+    "port_taken": EXIT_UNREACHABLE,
+    "agent_missing": EXIT_UNREACHABLE,
+    "interpreter_missing": EXIT_UNREACHABLE,
+    "worker_unreachable": EXIT_UNREACHABLE,
+    "home_unwritable": EXIT_HOME,
+    "home_invalid": EXIT_HOME,
+    "socket_path_too_long": EXIT_HOME,
+    "test_fence": EXIT_HOME,
+    "persistence_unavailable": EXIT_STORE,
+    "daemon_running": EXIT_BUSY,
+    "session_running": EXIT_BUSY,
+    "not_ready": EXIT_BUSY,
+    "protocol_mismatch": EXIT_NEWER,
+    "permission_denied": EXIT_PERMISSION,
+    "unauthorized": EXIT_PERMISSION,
+    "not_executable": EXIT_PERMISSION,
+    "not_confirmed": EXIT_NOT_CONFIRMED,
+    "timeout": EXIT_TIMEOUT,
+}
+
+
+class AttnError(Exception):
+    """A failure that a person or a script is told about.
+
+    code: a stable word from `docs/cli.md`; message: one sentence, what went wrong, with the exact name or path;
+    remedy: what to type or change next, empty when there is nothing to do.
+    """
+
+    def __init__(self, code: str, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.remedy = remedy
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a command that ends with this error."""
+        return EXIT_BY_CODE.get(self.code, EXIT_GENERIC)
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"

@@ -1,0 +1,1 @@
+"""The database. One process, one connection, every write commits or raises."""

@@ -1,0 +1,186 @@
+"""What clients say to the daemon."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attn.wire.client_views import KeyEvent, Message, Request, ScreenFormat, Theme
+
+
+class ClientHello(Message, tag="hello"):
+    """First message of a client."""
+
+    protocol: int
+    build: str
+    client: str
+    theme: Theme | None = None
+
+
+class SpawnSession(Request, tag="spawn_session"):
+    """Start a program. `argv` set: that program, else the agent with `args`. Answer: spawn_result."""
+
+    agent: str = "shell"
+    argv: list[str] | None = None
+    args: list[str] = []
+    cwd: str | None = None
+    label: str | None = None
+    rows: int | None = None
+    cols: int | None = None
+    env: dict[str, str] = {}
+    client_env: dict[str, str] = {}
+    parent: str | None = None
+
+
+class AttachSession(Request, tag="attach_session"):
+    """Watch a session. `since` is the offset that this client already shows. Answer: attach_result."""
+
+    session: str
+    rows: int | None = None
+    cols: int | None = None
+    since: int | None = None
+    history: int | None = None
+    read_only: bool = False
+    visible: bool = True
+    view: Literal["vt", "cells"] = "vt"
+
+
+class DetachSession(Request, tag="detach_session"):
+    """Stop watching. Answer: ok."""
+
+    handle: int
+
+
+class PtyKeys(Message, tag="pty_keys"):
+    """Keys for a program that asked for key events. No answer."""
+
+    handle: int
+    events: list[KeyEvent]
+
+
+class PtyAck(Message, tag="pty_ack"):
+    """Everything up to `offset` is applied on the screen of this client. No answer."""
+
+    handle: int
+    offset: int
+
+
+class PtyResize(Message, tag="pty_resize"):
+    """The size this client could show, and whether it is looking; `take` = make it the size now. No answer."""
+
+    handle: int
+    rows: int
+    cols: int
+    visible: bool = True
+    take: bool = False
+
+
+class ResizeSession(Request, tag="resize_session"):
+    """Pin the size of a session, or with both null let the clients decide again. Answer: ok."""
+
+    session: str
+    rows: int | None = None
+    cols: int | None = None
+
+
+class SendText(Request, tag="send_text"):
+    """Type a text as a paste, with Enter after it if asked. Answer: send_result or error not_ready/not_confirmed."""
+
+    session: str
+    text: str
+    enter: bool = False
+    confirm: bool = False
+
+
+class GetScreen(Request, tag="get_screen"):
+    """The screen as data. `history` lines of scrollback, null = all. Answer: screen_result, then its bytes."""
+
+    session: str
+    format: ScreenFormat = "text"
+    history: int | None = 0
+
+
+class WaitSession(Request, tag="wait_session"):
+    """Wait for an exit (`text` null) or for a text on screen or in the scrollback. Answer: wait_result or timeout."""
+
+    session: str
+    text: str | None = None
+    timeout_ms: int | None = None
+
+
+class KillSession(Request, tag="kill_session"):
+    """End a program; the answer `ok` comes when its end is known."""
+
+    session: str
+
+
+class RemoveSession(Request, tag="remove_session"):
+    """Forget an ended session; `force` ends a running one first. Answer: ok."""
+
+    session: str
+    force: bool = False
+
+
+class RenameSession(Request, tag="rename_session"):
+    """Change the label. Answer: ok."""
+
+    session: str
+    label: str
+
+
+class ResolveSession(Request, tag="resolve_session"):
+    """An id, unique prefix or label -> the session. Answer: session_result."""
+
+    session: str
+
+
+class CompletePath(Request, tag="complete_path"):
+    """Directories that begin with `prefix` (`~` allowed), and recent ones. Answer: paths_result."""
+
+    prefix: str
+
+
+class GetStatus(Request, tag="get_status"):
+    """Answer: status_result."""
+
+
+class GetAgents(Request, tag="get_agents"):
+    """Answer: agents_result."""
+
+
+class NewLogin(Request, tag="new_login"):
+    """A one-time login URL (unix socket only). Answer: login_result."""
+
+
+class SetTheme(Message, tag="set_theme"):
+    """The colours of this client changed. No answer."""
+
+    theme: Theme
+
+
+class StopDaemon(Request, tag="stop_daemon"):
+    """End the daemon, leave all programs running (unix socket only). Answer: stop_result."""
+
+
+ClientMessage = (
+    ClientHello
+    | SpawnSession
+    | AttachSession
+    | DetachSession
+    | PtyKeys
+    | PtyAck
+    | PtyResize
+    | ResizeSession
+    | SendText
+    | GetScreen
+    | WaitSession
+    | KillSession
+    | RemoveSession
+    | RenameSession
+    | ResolveSession
+    | CompletePath
+    | GetStatus
+    | GetAgents
+    | NewLogin
+    | SetTheme
+    | StopDaemon
+)
