@@ -1,0 +1,46 @@
+"""The table of conditions."""
+
+from __future__ import annotations
+
+import shlex
+from typing import get_args
+
+import pytest
+
+from attn.core import health
+from attn.wire import client_views
+
+VALUES = {"db": "/h/attn.db", "home": "/h", "path": "/h/x", "backup": "/h/backups/b.db"}
+
+
+def test_severities_are_those_of_the_wire() -> None:
+    assert get_args(health.Severity) == get_args(client_views.Severity)
+
+
+@pytest.mark.parametrize("code", health.KINDS)
+def test_every_condition_has_a_short_title_and_a_way_out(code: str) -> None:
+    row = health.kind(code)
+    assert row.code == code and 0 < len(row.title) <= health.MAX_TITLE_CHARS
+    assert row.severity == "info" or health.commands(code, VALUES)
+
+
+def test_no_command_deletes_anything() -> None:
+    words = {word for code in health.KINDS for text in health.commands(code, VALUES) for word in shlex.split(text)}
+    assert not words & {"rm", "dd", "truncate", "shred", "unlink"}
+
+
+def test_a_command_whose_value_is_not_known_is_left_out() -> None:
+    with_backup = health.commands("corrupt", VALUES)
+    without = health.commands("corrupt", {**VALUES, "backup": ""})
+    assert len(with_backup) == len(without) + 1
+    assert any("/h/backups/b.db" in text for text in with_backup)
+
+
+def test_paths_are_quoted_for_the_shell() -> None:
+    [command] = [c for c in health.commands("permission_denied", {"path": "/a b/$(x)"}) if c.startswith("chmod")]
+    assert shlex.split(command) == ["chmod", "u+rw", "/a b/$(x)"]
+
+
+def test_a_code_outside_the_table_is_a_fault() -> None:
+    with pytest.raises(KeyError):
+        health.kind("no_such_code")
