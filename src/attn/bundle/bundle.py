@@ -1,0 +1,188 @@
+"""One session's directory `run/<session-id>/`: what makes a session outlive the daemon and the database.
+
+Who writes what: the daemon `spec.json`, `control` and `meta.json`, the worker all others. Every file is replaced as a
+whole, so that any reader at any moment sees the old or the new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar
+
+from attn.bundle import records
+from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, open_directory, read_whole, write_whole
+from attn.bundle.records import ExitRecord, Meta, ScreenRecord, Spec, WorkerRecord
+from attn.core.session import valid_session_id
+
+SPEC: Final = "spec.json"
+META: Final = "meta.json"
+CONTROL: Final = "control"
+WORKER: Final = "worker.json"
+LOCK: Final = "worker.lock"
+EXIT: Final = "exit.json"
+SCREEN: Final = "screen"
+ERRORS: Final = "worker.err"
+_WRITTEN: Final = (SPEC, META, CONTROL, WORKER, EXIT, SCREEN)
+_KNOWN: Final = (*_WRITTEN, *(name + TEMPORARY_SUFFIX for name in _WRITTEN), LOCK, ERRORS)
+
+_TOKEN_BYTES: Final = 32
+# A daemon that asks `lock_held` takes the lock for microseconds, and must not make a starting worker fail.
+_LOCK_TRIES: Final = 20
+_LOCK_PAUSE_S: Final = 0.005
+
+Value = TypeVar("Value")
+
+
+class BundleBusy(Exception):
+    """A living worker holds the bundle."""
+
+
+class Bundle:
+    """The files of one session. Reading a damaged file raises BundleDamaged; nothing is ever deleted for it.
+
+    OSError means that the files could not be looked at, which says nothing about the session.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def session_id(self) -> str:
+        return self.path.name
+
+    def create(self, spec: Spec, meta: Meta) -> str:
+        """Make the directory and write what the session is; returns the token that its worker will ask for.
+
+        All of it is on disk when this returns. Raises FileExistsError when the session exists, OSError otherwise.
+        """
+        token = secrets.token_hex(_TOKEN_BYTES)
+        self.path.mkdir(mode=0o700)
+        with self._directory() as directory:
+            write_whole(directory, CONTROL, token.encode())
+            write_whole(directory, META, records.to_json(meta))
+            write_whole(directory, SPEC, records.to_json(spec))
+        parent = open_directory(os.fspath(self.path.parent))
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+        return token
+
+    def spec(self) -> Spec:
+        """Raises BundleDamaged when it is missing too: without a spec there is no session."""
+        return self._required(SPEC, lambda data: records.from_json(Spec, data))
+
+    def meta(self) -> Meta:
+        return self._required(META, lambda data: records.from_json(Meta, data))
+
+    def control(self) -> str:
+        return self._required(CONTROL, lambda data: data.decode("ascii"))
+
+    def worker(self) -> WorkerRecord | None:
+        return self._read(WORKER, lambda data: records.from_json(WorkerRecord, data))
+
+    def exit(self) -> ExitRecord | None:
+        return self._read(EXIT, lambda data: records.from_json(ExitRecord, data))
+
+    def screen(self) -> ScreenRecord | None:
+        return self._read(SCREEN, records.screen_from_bytes)
+
+    def write_meta(self, meta: Meta) -> None:
+        self._write(META, records.to_json(meta))
+
+    def write_worker(self, worker: WorkerRecord) -> None:
+        self._write(WORKER, records.to_json(worker))
+
+    def write_exit(self, ended: ExitRecord) -> None:
+        self._write(EXIT, records.to_json(ended))
+
+    def write_screen(self, screen: ScreenRecord) -> None:
+        self._write(SCREEN, records.screen_to_bytes(screen))
+
+    def acquire_lock(self) -> int:
+        """Take `worker.lock` for the life of this process; the descriptor, to be kept open and never inherited.
+
+        Raises BundleBusy when a worker has it.
+        """
+        with self._directory() as directory:
+            lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        for _ in range(_LOCK_TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return lock
+            time.sleep(_LOCK_PAUSE_S)
+        os.close(lock)
+        raise BundleBusy(f"session {self.session_id} has a living worker")
+
+    def lock_held(self) -> bool:
+        """Is a worker of this session alive? OSError when that cannot be known."""
+        with self._directory() as directory:
+            try:
+                lock = os.open(LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+            except FileNotFoundError:
+                return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
+    def remove(self) -> None:
+        """Delete the session's files and directory: only names that attn writes, links themselves, never their targets.
+
+        Raises BundleBusy while a worker lives, BundleDamaged when other files are there (then those stay).
+        """
+        if self.lock_held():
+            raise BundleBusy(f"session {self.session_id} has a living worker")
+        with self._directory() as directory:
+            for name in _KNOWN:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=directory)
+            rest = os.listdir(directory)
+        if rest:
+            raise BundleDamaged(f"{self.path} holds {sorted(rest)[0]}, which attn did not write")
+        self.path.rmdir()
+
+    @contextlib.contextmanager
+    def _directory(self) -> Iterator[int]:
+        directory = open_directory(os.fspath(self.path))
+        try:
+            yield directory
+        finally:
+            os.close(directory)
+
+    def _write(self, name: str, data: bytes) -> None:
+        with self._directory() as directory:
+            write_whole(directory, name, data)
+
+    def _read(self, name: str, decode: Callable[[bytes], Value]) -> Value | None:
+        try:
+            with self._directory() as directory:
+                data = read_whole(directory, name)
+            return None if data is None else decode(data)
+        except ValueError as error:
+            raise BundleDamaged(f"{self.path / name} is damaged: {error}") from error
+
+    def _required(self, name: str, decode: Callable[[bytes], Value]) -> Value:
+        value = self._read(name, decode)
+        if value is None:
+            raise BundleDamaged(f"{self.path / name} is missing")
+        return value
+
+
+def list_bundles(run_dir: Path) -> list[Bundle]:
+    """The bundles under `run_dir`, by id: plain directories whose names can be a session id. Raises OSError."""
+    try:
+        with os.scandir(run_dir) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    return [Bundle(run_dir / name) for name in sorted(names) if valid_session_id(name)]

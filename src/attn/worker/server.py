@@ -1,0 +1,392 @@
+"""One session's worker: it owns the PTY, keeps the screen, and outlives the daemon that it serves.
+
+One thread and one loop. Output is read until the kernel has no more or 64 KiB, forwarded, then fed to the emulator,
+so that an echo never waits for parsing; bulk results are made in slices between the turns of the loop. The PTY is
+drained whoever watches. Only when a daemon is more than PAUSE_BYTES behind does reading stop, for at most PAUSE_MS:
+on a busy machine that lets it catch up without losing its connection, and a daemon that hangs costs that much once.
+
+Started by the spawner, or as `python -I -m attn.worker.server FD` with the order on socket FD (attn.wire.launch).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final, assert_never
+
+import attn
+from attn.bundle import identity
+from attn.bundle.bundle import ERRORS, Bundle, BundleBusy
+from attn.bundle.files import BundleDamaged
+from attn.bundle.records import ExitRecord, WorkerRecord
+from attn.terminal.emulator import SNAPSHOT_FORMAT
+from attn.wire import worker_api as api
+from attn.wire.launch import Launch, unpack_request
+from attn.worker import methods, pty
+from attn.worker.ending import WORKER_NAME, Ladder, become_subreaper, name_process, process_table, tree_below
+from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
+from attn.worker.loop import Loop, Peers, listen, note, now_ms, receive_order, wall_ms
+from attn.worker.screen import Keeper, Screen
+
+READ_BYTES: Final = 64 << 10
+WRITE_BYTES: Final = 4 << 10
+PAUSE_BYTES: Final = 4 << 20
+PAUSE_MS: Final = 100
+# A bulk result makes its next slice when its connection has less than this to send.
+BULK_QUEUE_BYTES: Final = 256 << 10
+REOPEN_MS: Final = 250
+LEAVE_MS: Final = 1000
+
+
+class Worker:
+    """A running session: the shell around `Host`."""
+
+    def __init__(self, launch: Launch, bundle: Bundle, listener: socket.socket) -> None:
+        """Starts the program. Raises pty.LaunchError, BundleDamaged or OSError; then nothing runs."""
+        self.launch = launch
+        self.bundle = bundle
+        self.token = bundle.control()
+        self.host = Host(methods.FEATURES)
+        self.screen = Screen(
+            self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, emulator=launch.emulator
+        )
+        self.loop = Loop()
+        self.peers = Peers(self.loop, listener, self)
+        self.sender = methods.Sender(self)
+        self.keeper = Keeper(self.screen, self.loop, bundle.write_screen if launch.persist_screen else None)
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._reading = True
+        self._patient = True
+        self._open = True
+        self._ladder: Ladder | None = None
+        self._left = False
+        self._daemon_id = ""
+        self.program = pty.launch(launch.argv, launch.env, launch.cwd, launch.rows, launch.cols)
+
+    @property
+    def daemon_id(self) -> str:
+        """The daemon that the session belongs to. Raises BundleDamaged or OSError when that is not known."""
+        self._daemon_id = self._daemon_id or self.bundle.spec().daemon_id
+        return self._daemon_id
+
+    # -- the loop ------------------------------------------------------------------------------------------------
+
+    def serve(self, wakeup: socket.socket) -> None:
+        """Run until the program has ended and everything is told. `wakeup` gets a byte for each signal."""
+        self.loop.watch(wakeup.fileno(), lambda _: self._signalled(wakeup.recv(4096)))
+        self._watch_terminal()
+        self._reap()
+        while not self._left:
+            self.loop.turn(idle=not self._slice())
+            if self._leaving and not self.host.bulks and not self.peers.most_queued_bytes():
+                self._left = True
+
+    def perform(self, effects: list[Effect]) -> None:
+        """Make it so, in order."""
+        for effect in effects:
+            match effect:
+                case Send(connection, kind, payload):
+                    self.peers.send(connection, kind, payload)
+                case Close(connection):
+                    self.peers.close(connection)
+                case Call():
+                    self.perform(methods.perform(self, effect))
+                case Later(timer, delay_ms):
+                    self.loop.after(timer, delay_ms, partial(self._due, timer))
+                case Record():
+                    self._record()
+                case Leave():
+                    self._leave()
+                case _:
+                    assert_never(effect)
+
+    def _due(self, timer: Timer) -> None:
+        self.perform(self.host.due(timer, wall_ms()))
+
+    def _slice(self) -> bool:
+        """A piece of the work that may wait; whether there was any."""
+        effects = self.host.step(lambda number: self.peers.queued_bytes(number) < BULK_QUEUE_BYTES)
+        if effects:
+            self.perform(effects)
+            return True
+        return self.keeper.step()
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def connected(self, number: int) -> None:
+        """A peer arrived."""
+        self.host.connected(number)
+
+    def received(self, number: int, kind: int, payload: bytes) -> None:
+        """A frame of a peer."""
+        self.perform(self.host.received(number, kind, payload))
+        self._write_terminal()
+
+    def disconnected(self, number: int) -> None:
+        """A peer is gone."""
+        self.host.disconnected(number)
+        self.drained()
+
+    # -- the terminal --------------------------------------------------------------------------------------------
+
+    def _watch_terminal(self) -> None:
+        if self._open:
+            pending = len(self.host.pending_input) > 0 and not self.loop.waits("reopen")
+            self.loop.watch(self.program.master, self._terminal_ready, readable=self._reading, writable=pending)
+
+    def _terminal_ready(self, events: int) -> None:
+        if events & selectors.EVENT_READ:
+            self._read_terminal()
+        if events & selectors.EVENT_WRITE:
+            self._write_terminal()
+
+    def _read_terminal(self) -> None:
+        data, ended = pty.read(self.program.master, self._buffer)
+        if data:
+            self.perform(self.host.output(data, wall_ms()))
+            replies, events = self.screen.feed(data)
+            if replies:
+                self._reply(replies)
+            for name, value in events:
+                self.perform(self.host.event(name, **_EVENT_FIELDS[name](value)))
+            self.keeper.changed()
+            self._pause_if_behind()
+        elif ended:
+            self._hung_up()
+
+    def _hung_up(self) -> None:
+        """Nobody has the terminal open. Final after the program's exit; before, it may open /dev/tty again."""
+        if self.host.exit is not None:
+            self.perform(self.host.terminal_closed())
+            return
+        self._reading = False
+        self.loop.after("reopen", REOPEN_MS, self._resume)
+        self._watch_terminal()
+
+    def _resume(self) -> None:
+        self._reading = True
+        self._watch_terminal()
+
+    def _pause_if_behind(self) -> None:
+        if self._patient and self.peers.most_queued_bytes() > PAUSE_BYTES:
+            self._patient = self._reading = False
+            self.loop.after("resume", PAUSE_MS, self._resume)
+            self._watch_terminal()
+
+    def drained(self) -> None:
+        """A peer took what was queued for it, or left. Another pause is granted only to those who used the last."""
+        if not self._patient and self.peers.most_queued_bytes() <= PAUSE_BYTES // 2:
+            self._patient = True
+            if self.loop.waits("resume"):
+                self.loop.cancel("resume")
+                self._resume()
+
+    def type(self, data: bytes) -> None:
+        """Queue bytes for the program. Raises InputRefused."""
+        self.perform(self.host.type(data))
+        self._write_terminal()
+
+    def _reply(self, replies: bytes) -> None:
+        try:
+            self.type(replies)
+        except InputRefused:
+            return  # a program that asks and never reads the answers; counted in `health`
+
+    def _write_terminal(self) -> None:
+        while self._open and (pending := self.host.pending_input):
+            try:
+                count = os.write(self.program.master, pending[:WRITE_BYTES])
+            except OSError:
+                break  # full, or hung up for now: tried again when it can be written, cleared by the exit
+            self.perform(self.host.typed(count))
+        self._watch_terminal()
+
+    def resize(self, rows: int, cols: int, width_px: int, height_px: int) -> dict[str, int]:
+        """Give the program another terminal size; what the answer and the event say about it."""
+        offset = self.host.ring.end
+        self.screen.resize(rows, cols, width_px, height_px)
+        if self._open:
+            pty.set_size(self.program.master, rows, cols, width_px, height_px)
+        self.perform(self.host.event("resized", rows=rows, cols=cols, offset=offset))
+        self.keeper.changed()
+        return {"rows": rows, "cols": cols, "offset": offset}
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def _signalled(self, numbers: bytes) -> None:
+        if signal.SIGTERM in numbers:
+            self.end_programs()
+        self._reap()
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self.program.pid:
+                code = os.waitstatus_to_exitcode(status)
+                ended = Exit(code, None, wall_ms()) if code >= 0 else Exit(None, -code, wall_ms())
+                self.perform(self.host.program_exited(ended))
+                # Whatever kept us from reading, the program's last words are in the terminal now.
+                self.loop.cancel("reopen")
+                self._resume()
+
+    def end_programs(self) -> None:
+        """HUP, TERM, KILL to everything below us, at once and then as time passes."""
+        if self._ladder is None and not self._leaving:
+            self._ladder = Ladder(lambda: tree_below(os.getpid(), process_table()))
+            self.perform(self.host.ladder(True))
+            self.loop.after("ladder", 0, self._climb)
+
+    def _climb(self) -> None:
+        delay_ms = self._ladder.step(now_ms()) if self._ladder is not None else None
+        if delay_ms is not None:
+            self.loop.after("ladder", delay_ms, self._climb)
+            return
+        self._ladder = None
+        self.perform(self.host.ladder(False))
+
+    def _record(self) -> None:
+        self.keeper.finish()
+        self.loop.forget(self.program.master)
+        self._open = False
+        os.close(self.program.master)
+        assert self.host.exit is not None
+        code, number, at_ms = self.host.exit
+        try:
+            self.bundle.write_exit(ExitRecord(code, number, self.host.ring.end, at_ms))
+        except OSError as error:
+            note(f"the exit could not be recorded: {error}")
+        self.perform(self.host.recorded())
+
+    @property
+    def _leaving(self) -> bool:
+        return self.loop.waits("leave") or self._left
+
+    def _leave(self) -> None:
+        self.peers.stop_listening()
+        with contextlib.suppress(FileNotFoundError):  # the home itself may be gone
+            os.unlink(self.launch.socket_path)
+        self.loop.after("leave", LEAVE_MS, self._abandon)
+
+    def _abandon(self) -> None:
+        self._left = True
+
+
+_EVENT_FIELDS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
+    "title": lambda title: {"title": title},
+    "directory": lambda path: {"path": path},
+    "bell": lambda _: {},
+    "clipboard": lambda text: {"text": text},
+}
+
+
+def run(record: bytes, report: int) -> None:
+    """Be the worker that `record` orders, until its session is over. Says on `report` whether the program runs."""
+    wakeup, alarm = socket.socketpair()
+    for end in (wakeup, alarm):
+        end.setblocking(False)
+    _take_signals(alarm.fileno())
+    try:
+        worker = _begin(unpack_request(record))
+    except pty.LaunchError as error:
+        _answer(report, f"error {error.code} {error}")
+    except (OSError, ValueError, BundleBusy, BundleDamaged) as error:
+        _answer(report, f"error internal {error}")
+    else:
+        _answer(report, f"ok {os.getpid()} {worker.program.pid}")
+        worker.serve(wakeup)
+
+
+def _answer(report: int, line: str) -> None:
+    try:
+        os.write(report, line.replace("\n", " ").encode(errors="replace") + b"\n")
+    except OSError as error:
+        note(f"nobody heard {line!r}: {error}")  # the daemon ended meanwhile: it finds the session by its bundle
+    os.close(report)
+
+
+def _take_signals(alarm: int) -> None:
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, _woken)
+    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
+
+
+def _woken(number: int, frame: object) -> None:
+    """The loop hears of it through the wakeup descriptor."""
+
+
+def _begin(launch: Launch) -> Worker:
+    os.umask(0o077)
+    os.chdir("/")
+    name_process(WORKER_NAME)
+    become_subreaper()
+    _redirect(launch.bundle_dir)
+    bundle = Bundle(Path(os.fsdecode(launch.bundle_dir)))
+    lock = bundle.acquire_lock()
+    try:
+        listener = listen(launch.socket_path)
+        try:
+            worker = Worker(launch, bundle, listener)
+            _introduce(worker)
+        except BaseException:
+            listener.close()
+            os.unlink(launch.socket_path)
+            raise
+    except BaseException:
+        os.close(lock)
+        raise
+    return worker
+
+
+def _introduce(worker: Worker) -> None:
+    """Write `worker.json`. A program whose worker cannot be found again must not run."""
+    me = os.getpid()
+    record = WorkerRecord(
+        pid=me, start_time=identity.start_time(me) or 0, boot_id=identity.boot_id(),
+        socket=os.fsdecode(worker.launch.socket_path), protocol_min=api.PROTOCOL_MIN, protocol_max=api.PROTOCOL_MAX,
+        build=attn.__version__, snapshot_format=SNAPSHOT_FORMAT, child_pid=worker.program.pid,
+    )  # fmt: skip
+    try:
+        worker.bundle.write_worker(record)
+    except OSError:
+        os.killpg(worker.program.pid, signal.SIGKILL)
+        raise
+
+
+def _redirect(bundle_dir: bytes) -> None:
+    nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    errors = os.open(
+        os.path.join(bundle_dir, os.fsencode(ERRORS)),
+        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC,
+        0o600,
+    )
+    for target, source in enumerate((nothing, nothing, errors)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(errors)
+
+
+def main() -> None:
+    """A worker by exec, when there is no spawner."""
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        channel.setblocking(True)
+        order = receive_order(channel)
+    if order is not None:
+        run(*order)
+
+
+if __name__ == "__main__":
+    main()

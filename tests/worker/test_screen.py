@@ -1,0 +1,310 @@
+"""One session's screen, and its keeping."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from attn.bundle.records import ScreenRecord
+from attn.terminal.emulator import Emulator, EmulatorError
+from attn.worker import loop as loop_module
+from attn.worker import screen as screen_module
+from attn.worker.host import SliceFailed
+from attn.worker.loop import Loop
+from attn.worker.ring import Ring
+from attn.worker.screen import Bulk, Keeper, NoScreen, Screen
+
+
+@pytest.fixture(autouse=True)
+def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(screen_module, "note", lines.append)
+    return lines
+
+
+class Session:
+    """A ring and its screen, fed as the worker does."""
+
+    def __init__(self, *, emulator: bool = True, rows: int = 5, cols: int = 20) -> None:
+        self.ring = Ring()
+        self.screen = Screen(self.ring, rows, cols, 1000, emulator=emulator)
+
+    def write(self, data: bytes) -> tuple[bytes, list[tuple[str, str]]]:
+        self.ring.append(data)
+        return self.screen.feed(data)
+
+
+def payload(bulk: Bulk) -> bytes:
+    return b"".join(bulk[1])
+
+
+def shown(data: bytes, rows: int = 5, cols: int = 20) -> str:
+    """What a fresh terminal shows of `data`."""
+    session = Session(rows=rows, cols=cols)
+    session.write(data)
+    return payload(session.screen.show("text", 0, 0)).decode()
+
+
+def record(screen: Screen, at_ms: int = 9) -> ScreenRecord:
+    steps = screen.record(at_ms)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as made:
+            kept: ScreenRecord = made.value
+            return kept
+
+
+# -- with an emulator ------------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_rebuilds_the_screen_at_its_offset() -> None:
+    session = Session()
+    session.write(b"one\r\n\x1b[31mtwo\x1b[2;3H")
+    bulk = session.screen.snapshot(None, None, 77)
+    assert bulk[0] == {
+        "payload": "snapshot", "format": "vt1", "fidelity": "screen", "rows": 5, "cols": 20,
+        "cursor": {"row": 1, "col": 2, "visible": True}, "alternate_screen": False, "offset": session.ring.end,
+        "taken_at_ms": 77, "total_bytes": None,
+    }  # fmt: skip
+    session.write(b"later output is not in it")
+    assert shown(payload(bulk)) == "one\ntwo\n\n\n\n"
+
+
+def test_bytes_that_are_still_in_the_ring_are_sent_as_they_are() -> None:
+    session = Session()
+    session.write(b"0123456789")
+    head, _ = bulk = session.screen.snapshot(4, None, 0)
+    assert (head["payload"], head["offset"], head["total_bytes"]) == ("delta", 10, 6)
+    assert payload(bulk) == b"456789"
+    assert payload(session.screen.snapshot(10, None, 0)) == b""
+    assert session.screen.snapshot(11, None, 0)[0]["payload"] == "snapshot"
+
+
+def test_bytes_from_before_a_resize_are_not_replayed_after_it() -> None:
+    session = Session()
+    session.write(b"0123456789")
+    session.screen.resize(6, 30, 0, 0)
+    session.write(b"ab")
+    head = session.screen.snapshot(10, None, 0)[0]
+    assert (head["payload"], head["rows"], head["cols"]) == ("snapshot", 6, 30)
+    assert session.screen.snapshot(11, None, 0)[0]["payload"] == "delta"
+
+
+def test_every_format_is_served() -> None:
+    session = Session()
+    session.write(b"".join(b"line %d\r\n" % number for number in range(8)) + b"x" * 30)
+    formats = {form: payload(session.screen.show(form, 0, 0)).decode() for form in screen_module.FORMATS}
+    assert formats["text"] == "line 6\nline 7\n" + "x" * 20 + "\n" + "x" * 10 + "\n\n" or "x" * 20 in formats["text"]
+    assert "x" * 30 in formats["joined"]
+    assert json.loads(formats["cells"])["cols"] == 20
+    assert "x" * 20 in formats["html"]
+    assert formats["ansi"] == payload(session.screen.snapshot(None, 0, 0)).decode()
+    assert payload(session.screen.show("text", 2, 0)).count(b"\n") == 7
+    assert payload(session.screen.show("text", None, 0)).startswith(b"line 0\n")
+
+
+def test_queries_are_answered_and_events_told() -> None:
+    replies, events = Session().write(b"\x1b[6n\x1b]2;a title\x07\x1b]7;file://h/tmp\x07\x07")
+    assert replies == b"\x1b[1;1R"
+    assert sorted(events) == [("bell", ""), ("directory", "/tmp"), ("title", "a title")]
+
+
+def test_a_failing_capture_is_counted_and_the_tail_serves_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, notes: list[str]
+) -> None:
+    session = Session()
+    session.write(b"hello")
+
+    def refuse(self: Emulator, *, frame_only: bool = False) -> None:
+        raise EmulatorError("no capture")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Emulator, "capture", refuse)
+        head, _ = bulk = session.screen.snapshot(None, None, 0)
+        assert (head["payload"], head["fidelity"], payload(bulk)) == ("tail", "tail", b"hello")
+        with pytest.raises(NoScreen):
+            session.screen.show("text", 0, 0)
+        assert record(session.screen).vt == b"hello"
+    assert session.screen.snapshot(None, None, 0)[0]["payload"] == "snapshot"
+    assert session.screen.failures == 3 == len(notes)
+
+
+def test_a_fault_in_painting_costs_the_emulator_not_the_session(
+    monkeypatch: pytest.MonkeyPatch, notes: list[str]
+) -> None:
+    session = Session()
+    session.write(b"hello")
+
+    def broken(capture: object, history: object = None) -> Iterator[bytes]:
+        yield b"half"
+        raise IndexError("a fault")
+
+    monkeypatch.setattr(screen_module, "repaint", broken)
+    with pytest.raises(SliceFailed):
+        payload(session.screen.snapshot(None, None, 0))
+    assert session.screen.fidelity == "tail"
+    assert payload(session.screen.snapshot(None, None, 0)) == b"hello"
+    assert "a fault" in notes[0]
+
+
+# -- without one -----------------------------------------------------------------------------------------------------
+
+
+def test_without_an_emulator_the_tail_serves_without_its_queries() -> None:
+    session = Session(emulator=False)
+    assert session.write(b"\x1b[31mred\x1b[6n\x1b[c\x1b[0m\r\n") == (b"", [])
+    head, _ = bulk = session.screen.snapshot(None, None, 0)
+    assert (head["payload"], head["fidelity"], head["offset"]) == ("tail", "tail", session.ring.end)
+    assert payload(bulk) == b"\x1b[31mred\x1b[0m\r\n"
+    assert payload(session.screen.snapshot(5, None, 0)) == b"red\x1b[6n\x1b[c\x1b[0m\r\n"
+    with pytest.raises(NoScreen):
+        session.screen.show("cells", 0, 0)
+    kept = record(session.screen)
+    assert (kept.vt, kept.text, kept.cells_json) == (b"\x1b[31mred\x1b[0m\r\n", "", "")
+
+
+def test_a_long_tail_begins_at_a_safe_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screen_module, "TAIL_BYTES", 100)
+    session = Session(emulator=False)
+    session.write(b"start\r\n" + b"\x1b[38;2;10;20;30m" + "漢".encode() * 40 + b"\r\nlast line")
+    tail = payload(session.screen.snapshot(None, None, 0))
+    assert len(tail) < 100
+    tail.decode()
+    assert tail.endswith(b"last line")
+
+
+def test_a_paste_without_an_emulator_follows_the_last_switch() -> None:
+    session = Session(emulator=False)
+    assert session.screen.paste("a") == b"a"
+    session.write(b"\x1b[?2004h$ ")
+    assert session.screen.paste("a") == b"\x1b[200~a\x1b[201~"
+    session.write(b"\x1b[?2004l")
+    assert session.screen.paste("a") == b"a"
+
+
+# -- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_a_record_holds_the_screen_in_every_form() -> None:
+    session = Session()
+    session.write(b"\x1b]2;t\x07one\r\n\x1b[1mtwo")
+    kept = record(session.screen, 5)
+    assert (kept.rows, kept.cols, kept.cursor_row, kept.cursor_col, kept.cursor_visible) == (5, 20, 1, 3, True)
+    assert (kept.offset, kept.taken_at_ms, kept.format, kept.title) == (session.ring.end, 5, "vt1", "t")
+    assert kept.tail == session.ring.since(0)
+    assert kept.text == "one\ntwo\n\n\n\n" == shown(kept.vt)
+    assert json.loads(kept.cells_json)["rows"] == 5
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100_000
+        for module in (loop_module, screen_module):
+            monkeypatch.setattr(module, "now_ms", lambda: self.now)
+
+    def pass_ms(self, loop: Loop, keeper: Keeper, span: int, step: int = 100) -> None:
+        for _ in range(0, span, step):
+            self.now += step
+            loop.turn(idle=False)
+            while keeper.step():
+                continue
+
+
+class Disk:
+    """Counts what is written, and tells when."""
+
+    def __init__(self) -> None:
+        self.written: list[ScreenRecord] = []
+        self.arrived = threading.Event()
+
+    def __call__(self, kept: ScreenRecord) -> None:
+        self.written.append(kept)
+        self.arrived.set()
+
+    def wait(self) -> None:
+        assert self.arrived.wait(10)
+        self.arrived.clear()
+
+
+def test_the_screen_is_kept_when_output_stops_and_now_and_then_when_it_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session, clock, loop, disk = Session(), Clock(monkeypatch), Loop(), Disk()
+    keeper = Keeper(session.screen, loop, disk)
+    session.write(b"a")
+    keeper.changed()
+    clock.pass_ms(loop, keeper, screen_module.QUIET_MS - 100)
+    assert disk.written == []
+    clock.pass_ms(loop, keeper, 200)
+    disk.wait()
+    assert [kept.text[:1] for kept in disk.written] == ["a"]
+    for _ in range(100):
+        session.write(b"b")
+        keeper.changed()
+        clock.pass_ms(loop, keeper, 1000)
+    keeper.finish()
+    assert 3 <= len(disk.written) - 1 <= 5
+    assert disk.written[-1].offset == 101
+
+
+def test_a_screen_on_its_way_to_the_disk_is_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, clock, loop, disk = Session(), Clock(monkeypatch), Loop(), Disk()
+    slow, started = threading.Event(), threading.Event()
+
+    def write(kept: ScreenRecord) -> None:
+        started.set()
+        assert slow.wait(10)
+        disk(kept)
+
+    keeper = Keeper(session.screen, loop, write)
+    session.write(b"a")
+    keeper.changed()
+    clock.pass_ms(loop, keeper, 2 * screen_module.QUIET_MS)
+    assert started.wait(10)
+    session.write(b"b")
+    threading.Timer(0.05, slow.set).start()
+    keeper.finish()
+    assert [kept.offset for kept in disk.written] == [1, 2]
+
+
+def test_a_full_disk_is_noted_and_nothing_more(monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> None:
+    session = Session()
+
+    def full(kept: ScreenRecord) -> None:
+        raise OSError(28, os.strerror(28))
+
+    Keeper(session.screen, Loop(), full).finish()
+    assert "No space left" in notes[0]
+
+
+def test_no_screen_is_kept_where_that_is_switched_off() -> None:
+    session, loop = Session(), Loop()
+    keeper = Keeper(session.screen, loop, None)
+    session.write(b"secret")
+    keeper.changed()
+    assert not loop.waits("save")
+    keeper.finish()
+    assert not keeper.step()
+
+
+def test_scrollback_is_compressed_once_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    session, clock, loop = Session(), Clock(monkeypatch), Loop()
+    keeper, compressed = Keeper(session.screen, loop, None), list[int]()
+    monkeypatch.setattr(Emulator, "compress", lambda self: compressed.append(clock.now))
+    session.write(b"x\r\n" * (screen_module.COMPRESS_BYTES // 3 + 1))
+    keeper.changed()
+    clock.pass_ms(loop, keeper, 5000)
+    keeper.changed()
+    clock.pass_ms(loop, keeper, screen_module.COMPRESS_MS - 100)
+    assert compressed == []
+    clock.pass_ms(loop, keeper, 200)
+    assert len(compressed) == 1
+    keeper.changed()
+    assert not loop.waits("compress")
