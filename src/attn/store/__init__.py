@@ -1,1 +1,7 @@
-"""The database. One process, one connection, every write commits or raises."""
+"""The database: an index of sessions, recent directories and settings that never pretends to have saved."""
+
+from attn.store.failures import StoreFailure
+from attn.store.opening import Store, open_store
+from attn.store.sessions import SessionRow
+
+__all__ = ["SessionRow", "Store", "StoreFailure", "open_store"]

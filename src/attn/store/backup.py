@@ -1,0 +1,131 @@
+"""Verified copies of the database: made, checked, written down, found again, bounded."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import attn
+from attn.store.database import Database
+from attn.store.failures import StoreFailure, classify_os
+
+# The newest that are kept; all of them were verified, so the newest good one is never among those that go.
+KEPT: Final = 5
+_SUFFIX: Final = ".db"
+_UNFINISHED: Final = ".unfinished"
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One verified copy. rows: how many, by table."""
+
+    path: str
+    at_ms: int
+    reason: str
+    schema: int
+    app_version: str
+    rows: dict[str, int]
+    sha256: str
+
+
+def make(database: Database, directory: Path, reason: str, now_ms: int) -> Backup:
+    """Copy, check the copy, bring it to the disk, and only then give it its name. Not inside a transaction.
+
+    reason: a word for the file name. Raises StoreFailure `backup_failed`, or the failure of the disk; no unfinished
+    copy stays behind.
+    """
+    schema = int(str(database.one("PRAGMA user_version") or 0))
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_ms / 1000)) + f"{now_ms % 1000:03d}"
+    path = directory / f"attn-{stamp}-s{schema}-{reason}{_SUFFIX}"
+    unfinished = path.with_suffix(_UNFINISHED)
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        try:
+            database.copy_to(unfinished)
+            rows = _verified(unfinished, _counts(database))
+            backup = Backup(str(path), now_ms, reason, schema, attn.__version__, rows, _digest(unfinished))
+            sync_file(unfinished)
+            unfinished.rename(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+        write_durably(_record(path), json.dumps(asdict(backup), indent=1).encode())
+    except OSError as error:
+        raise classify_os(error, directory) from error
+    return backup
+
+
+def listed(directory: Path) -> list[Backup]:
+    """The copies that were verified when they were made, newest first; a record that cannot be read is left out."""
+    found: list[Backup] = []
+    for path in directory.glob(f"attn-*{_SUFFIX}"):
+        try:
+            backup = Backup(**json.loads(_record(path).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            continue  # a copy without its record was never verified to the end, so it is not offered
+        found.append(backup)
+    return sorted(found, key=lambda backup: backup.at_ms, reverse=True)
+
+
+def rotate(directory: Path) -> None:
+    """Remove the oldest beyond KEPT. Raises StoreFailure."""
+    for backup in listed(directory)[KEPT:]:
+        path = directory / Path(backup.path).name
+        try:
+            path.unlink(missing_ok=True)
+            _record(path).unlink(missing_ok=True)
+        except OSError as error:
+            raise classify_os(error, path) from error
+
+
+def sync_file(path: Path) -> None:
+    """fsync a file that is not the open database (a closed descriptor would drop its lock)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a small file: private, whole, and on the disk when this returns. Raises OSError."""
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(unfinished, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+    sync_file(path.parent)
+
+
+def _record(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _verified(copy: Path, wanted: dict[str, int]) -> dict[str, int]:
+    database = Database.open_copy(copy)
+    try:
+        damage, rows = database.damage(thorough=True), _counts(database)
+    finally:
+        database.close()
+    if damage or rows != wanted:
+        what = damage[0] if damage else f"it holds {rows}, the database {wanted}"
+        raise StoreFailure("backup_failed", f"the copy {copy} is not good: {what}", path=copy)
+    return rows
+
+
+def _counts(database: Database) -> dict[str, int]:
+    names = database.rows("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    quoted = [(str(name), str(name).replace('"', '""')) for (name,) in names]
+    return {name: int(str(database.one(f'SELECT count(*) FROM "{safe}"'))) for name, safe in quoted}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

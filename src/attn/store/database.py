@@ -1,0 +1,173 @@
+"""The one connection to the database, and the only module that knows its driver.
+
+One process, one connection, in EXCLUSIVE mode from the first access on: no shared-memory file, no second writer, and
+none of SQLite's bugs that need two connections. The daemon's flock is taken before this module is used. Never open
+the file by other means while it is open here: closing any descriptor of it drops SQLite's lock (howtocorrupt.html).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from attn.store.failures import SqliteError, StoreFailure, classify, classify_os
+
+Value = str | int | float | bytes | None
+Row = tuple[Value, ...]
+
+MEMORY: Final = Path(":memory:")
+# How long another holder of the lock is waited for; the daemon tries again later by itself.
+BUSY_MS: Final = 1000
+
+# Marks our files in the header ("attn"), see file(1) and sqlite.org/fileformat2.html.
+APPLICATION_ID: Final = 0x6174746E
+
+
+class Database:
+    """An open database. Not for two threads at a time. Every failure is a StoreFailure, nothing is swallowed."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+        self._identity = None if path == MEMORY else self._stat()
+
+    @classmethod
+    def open(cls, path: Path, *, vfs: str | None = None) -> Database:
+        """Open a file that exists, take its lock, and make it durable. Raises StoreFailure."""
+        try:
+            connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), path) from error
+        try:
+            connection.set_busy_timeout(BUSY_MS)
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the first access, or WAL makes a -shm file
+            mode = connection.execute("PRAGMA journal_mode = WAL").get
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("SELECT count(*) FROM sqlite_schema").get  # takes the lock, now  # noqa: B018
+            if mode != "wal":
+                raise StoreFailure("store_failed", f"{path} stays in journal mode {mode!r}", path=path)
+            return cls(connection, path)
+        except apsw.Error as error:
+            connection.close()
+            raise classify(_sqlite_error(error), path) from error
+        except StoreFailure:
+            connection.close()
+            raise
+
+    @classmethod
+    def open_copy(cls, path: Path) -> Database:
+        """A finished copy, only to be read. Raises StoreFailure."""
+        try:
+            return cls(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY), path)
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), path) from error
+
+    @classmethod
+    def in_memory(cls) -> Database:
+        """A database that is gone with the process: for `--ephemeral` and to know what a schema should be."""
+        connection = apsw.Connection(":memory:")
+        connection.execute("PRAGMA foreign_keys = ON")
+        return cls(connection, MEMORY)
+
+    def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
+        """Run one statement outside or inside of a transaction; all of its rows. Raises StoreFailure."""
+        try:
+            return self._connection.execute(sql, tuple(values)).fetchall()
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), self.path) from error
+
+    def one(self, sql: str, values: Sequence[Value] = ()) -> Value:
+        """The first value of the first row, None without one."""
+        found = self.rows(sql, values)
+        return found[0][0] if found else None
+
+    @contextmanager
+    def transaction(self, *, migration: str = "") -> Iterator[None]:
+        """BEGIN IMMEDIATE to COMMIT; whatever goes wrong inside, nothing of it has happened.
+
+        Raises StoreFailure when it cannot be committed. An I/O error in COMMIT leaves the outcome unknown: the
+        connection is closed, and opening it again shows what happened.
+        """
+        self._run("BEGIN IMMEDIATE", migration)
+        try:
+            yield
+            self.check_file()
+        except BaseException:
+            self._roll_back()
+            raise
+        try:
+            self._connection.execute("COMMIT")
+        except apsw.Error as error:
+            failure = classify(_sqlite_error(error), self.path, migration=migration)
+            if failure.code == "io_error":
+                self.close()
+            else:
+                self._roll_back()
+            raise failure from error
+
+    def run(self, statements: Sequence[str], *, migration: str = "") -> None:
+        """Statements of a migration, inside a transaction. Raises StoreFailure."""
+        for statement in statements:
+            self._run(statement, migration)
+
+    def check_file(self) -> None:
+        """Raises StoreFailure `file_moved` when the path leads to another file now: writes would be lost silently."""
+        if self._identity is not None and self._stat() != self._identity:
+            raise StoreFailure(
+                "file_moved", f"{self.path} was replaced or removed while attn was using it", path=self.path
+            )
+
+    def damage(self, *, thorough: bool) -> list[str]:
+        """What `integrity_check` (thorough) or `quick_check` says, empty when all is well."""
+        pragma = "integrity_check" if thorough else "quick_check"
+        lines = [str(row[0]) for row in self.rows(f"PRAGMA {pragma}(20)")]
+        return [] if lines == ["ok"] else lines
+
+    def copy_to(self, path: Path) -> None:
+        """A consistent copy as a new file, not yet on the disk for good: the caller syncs it. Raises StoreFailure."""
+        self.rows("VACUUM INTO ?", (str(path),))
+
+    def close(self) -> None:
+        """Close, checkpointing what is in the log. Does nothing the second time."""
+        try:
+            self._connection.close()
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), self.path) from error
+
+    def _run(self, statement: str, migration: str) -> None:
+        try:
+            self._connection.execute(statement).fetchall()
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), self.path, migration=migration) from error
+
+    def _roll_back(self) -> None:
+        # After SQLITE_FULL or an I/O error SQLite may have rolled back by itself (lang_transaction.html).
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return (0, 0)
+        except OSError as error:
+            raise classify_os(error, self.path) from error
+        return (found.st_dev, found.st_ino)
+
+
+def library_version() -> str:
+    """The version of SQLite that is used, as `3.54.1`."""
+    return str(apsw.sqlite_lib_version())
+
+
+def _sqlite_error(error: apsw.Error) -> SqliteError:
+    extended = getattr(error, "extendedresult", 0) or getattr(error, "result", 0) or 0
+    names = (apsw.mapping_extended_result_codes, apsw.mapping_result_codes)
+    name = next((str(table[extended]) for table in names if extended in table), type(error).__name__)
+    return SqliteError(name, extended, str(error))

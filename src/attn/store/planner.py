@@ -1,0 +1,170 @@
+"""Which steps of the schema's history a database needs, decided from what is really in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from attn.store.migrations import Column, Fact, Index, Migration
+
+# Tables that only the Go original made; its files are recognised by its bookkeeping.
+_GO_ORIGINAL: Final = "schema_migrations"
+
+
+@dataclass(frozen=True)
+class ColumnShape:
+    """One column as `PRAGMA table_xinfo` tells it."""
+
+    type: str
+    not_null: bool
+    default: str | None
+    key: bool
+
+
+@dataclass(frozen=True)
+class IndexShape:
+    """One index as `PRAGMA index_list` and `index_info` tell it."""
+
+    table: str
+    columns: tuple[str, ...]
+    unique: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is in a database. `code`: the normalised text of views, triggers and CHECKs, which pragmas do not show."""
+
+    tables: Mapping[str, Mapping[str, ColumnShape]] = field(default_factory=dict)
+    indexes: Mapping[str, IndexShape] = field(default_factory=dict)
+    foreign_keys: frozenset[tuple[object, ...]] = frozenset()
+    code: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What a database says of its own history. checksums: of the steps done, by name."""
+
+    exists: bool = False
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    min_reader: int = 0
+    written_by: str = ""
+    application_id_ours: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps to do, and steps that stand there already and only need their line in the ledger. `ahead`: the file has
+    steps of a newer attn, which declared that this one may still use it."""
+
+    run: tuple[Migration, ...] = ()
+    adopt: tuple[Migration, ...] = ()
+    ahead: bool = False
+
+    @property
+    def empty(self) -> bool:
+        return not (self.run or self.adopt)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The database must not be touched. code: of `core.health`; migration: the step concerned, if one is."""
+
+    code: Literal["foreign_schema", "schema_newer", "schema_conflict", "half_applied", "ledger_mismatch",
+                  "schema_behind_ledger"]  # fmt: skip
+    message: str
+    migration: str = ""
+
+
+def plan(schema: Schema, ledger: Ledger, history: Sequence[Migration]) -> Plan | Refusal:
+    """Decide for one database. An empty one gets the whole history."""
+    if not ledger.exists and schema.tables and not ledger.application_id_ours:
+        return _foreign(schema)
+    known = {step.name for step in history}
+    unknown = sorted(ledger.checksums.keys() - known)
+    if ledger.min_reader > len(history) or (unknown and not ledger.min_reader):
+        return _newer(ledger, unknown, len(history))
+    run: list[Migration] = []
+    adopt: list[Migration] = []
+    for step in history:
+        recorded = ledger.checksums.get(step.name)
+        refusal = _check(schema, step, recorded)
+        if refusal is not None:
+            return refusal
+        if recorded is None:
+            (adopt if _state(schema, step.leaves[0]) == "holds" else run).append(step)
+    if unknown and (run or adopt):
+        return _newer(ledger, unknown, len(history))
+    return Plan(tuple(run), tuple(adopt), ahead=bool(unknown))
+
+
+def _check(schema: Schema, step: Migration, recorded: str | None) -> Refusal | None:
+    states = {fact: _state(schema, fact) for fact in step.leaves}
+    different = [fact for fact, state in states.items() if state == "differs"]
+    missing = [fact for fact, state in states.items() if state == "missing"]
+    if recorded is not None and recorded != step.checksum:
+        return Refusal(
+            "ledger_mismatch", f"the step {step.name!r} was another one when it was done to this database", step.name
+        )
+    if different:
+        text = f"the database has {_found(schema, different[0])}, attn needs {_wanted(different[0])}"
+        return Refusal("schema_conflict", text, step.name)
+    if recorded is not None and missing:
+        text = f"the database lacks {_wanted(missing[0])}, which the step {step.name!r} made"
+        return Refusal("schema_behind_ledger", text, step.name)
+    if missing and len(missing) < len(states):
+        text = f"the step {step.name!r} is half done: {_wanted(missing[0])} is missing, other parts of it are there"
+        return Refusal("half_applied", text, step.name)
+    return None
+
+
+def _state(schema: Schema, fact: Fact) -> Literal["holds", "missing", "differs"]:
+    match fact:
+        case Column():
+            column = schema.tables.get(fact.table, {}).get(fact.name)
+            if column is None:
+                return "missing"
+            return "holds" if column == ColumnShape(fact.type, fact.not_null, fact.default, fact.key) else "differs"
+        case Index():
+            index = schema.indexes.get(fact.name)
+            if index is None:
+                return "missing"
+            return "holds" if index == IndexShape(fact.table, fact.columns, fact.unique) else "differs"
+
+
+def _wanted(fact: Fact) -> str:
+    match fact:
+        case Column():
+            return f"column {fact.table}.{fact.name} {_words(fact.type, fact.not_null, fact.default)}"
+        case Index():
+            return f"{'unique ' if fact.unique else ''}index {fact.name} on {fact.table}({', '.join(fact.columns)})"
+
+
+def _found(schema: Schema, fact: Fact) -> str:
+    match fact:
+        case Column():
+            found = schema.tables[fact.table][fact.name]
+            return f"column {fact.table}.{fact.name} {_words(found.type, found.not_null, found.default)}"
+        case Index():
+            index = schema.indexes[fact.name]
+            return f"{'unique ' if index.unique else ''}index {fact.name} on {index.table}({', '.join(index.columns)})"
+
+
+def _words(type_: str, not_null: bool, default: str | None) -> str:
+    return f"{type_}{' NOT NULL' if not_null else ''}{f' DEFAULT {default}' if default is not None else ''}"
+
+
+def _foreign(schema: Schema) -> Refusal:
+    if _GO_ORIGINAL in schema.tables:
+        return Refusal(
+            "foreign_schema", "this is a database of the original attn (written in Go); it was left as it is"
+        )
+    names = ", ".join(sorted(schema.tables)[:5])
+    return Refusal("foreign_schema", f"this is a database of another program (its tables: {names}); it was left as is")
+
+
+def _newer(ledger: Ledger, unknown: Sequence[str], ours: int) -> Refusal:
+    by = f" by attn {ledger.written_by}" if ledger.written_by else " by a newer attn"
+    steps = f" (steps unknown here: {', '.join(unknown[:5])})" if unknown else ""
+    need = f"it needs an attn that knows {ledger.min_reader} steps, this one knows {ours}" if ledger.min_reader else ""
+    return Refusal("schema_newer", f"the database was written{by}{steps}; {need or 'nothing was changed'}")

@@ -1,0 +1,124 @@
+"""One session's directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from attn.bundle.bundle import Bundle, BundleBusy, list_bundles
+from attn.bundle.files import BundleDamaged
+from attn.bundle.records import ExitRecord, Meta, WorkerRecord
+from tests.bundle.test_records import SCREEN, SPEC
+
+ID = "abcdefghij"
+META = Meta(label="x", order=0)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    made = Bundle(tmp_path / ID)
+    made.create(SPEC, META)
+    return made
+
+
+def test_a_new_bundle_says_what_the_session_is(tmp_path: Path) -> None:
+    bundle = Bundle(tmp_path / ID)
+    token = bundle.create(SPEC, META)
+    assert (bundle.session_id, bundle.spec(), bundle.meta(), bundle.control()) == (ID, SPEC, META, token)
+    assert len(token) == 64
+    assert (bundle.worker(), bundle.exit(), bundle.screen(), bundle.lock_held()) == (None, None, None, False)
+    assert bundle.path.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in bundle.path.iterdir()} == {0o600}
+
+
+def test_an_existing_session_is_never_overwritten(bundle: Bundle) -> None:
+    token = bundle.control()
+    with pytest.raises(FileExistsError):
+        bundle.create(SPEC, META)
+    assert bundle.control() == token
+
+
+def test_all_that_is_written_is_read_back(bundle: Bundle) -> None:
+    worker = WorkerRecord(1, 2, "boot", "/s", 1, 1, "0.1", "vt1", 3)
+    ended = ExitRecord(0, None, 5, 6)
+    changed = Meta(label="y", order=2, cause="killed")
+    bundle.write_meta(changed)
+    bundle.write_worker(worker)
+    bundle.write_exit(ended)
+    bundle.write_screen(SCREEN)
+    assert (bundle.meta(), bundle.worker(), bundle.exit(), bundle.screen()) == (changed, worker, ended, SCREEN)
+
+
+@pytest.mark.parametrize("name", ["spec.json", "meta.json", "worker.json", "exit.json", "screen"])
+def test_damage_is_named_and_left_as_it_is(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).write_bytes(b"\0\0\0")
+    reader = getattr(bundle, name.partition(".")[0])
+    with pytest.raises(BundleDamaged, match=name):
+        reader()
+    assert (bundle.path / name).read_bytes() == b"\0\0\0"
+
+
+@pytest.mark.parametrize("name", ["spec.json", "meta.json", "control"])
+def test_what_every_session_has_cannot_be_missing(bundle: Bundle, name: str) -> None:
+    (bundle.path / name).unlink()
+    with pytest.raises(BundleDamaged, match="is missing"):
+        getattr(bundle, name.partition(".")[0])()
+
+
+def test_an_unreadable_bundle_is_not_a_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        Bundle(tmp_path / "gone").lock_held()
+
+
+def test_the_lock_tells_whether_a_worker_lives(bundle: Bundle) -> None:
+    lock = bundle.acquire_lock()
+    assert not os.get_inheritable(lock)
+    assert bundle.lock_held()
+    with pytest.raises(BundleBusy):
+        bundle.acquire_lock()
+    with pytest.raises(BundleBusy):
+        bundle.remove()
+    os.close(lock)
+    assert not bundle.lock_held()
+
+
+def test_remove_takes_every_file_that_attn_writes(bundle: Bundle) -> None:
+    os.close(bundle.acquire_lock())
+    bundle.write_exit(ExitRecord(0, None, 5, 6))
+    bundle.write_screen(SCREEN)
+    for name in ("worker.err", "screen.tmp", "spec.json.tmp"):
+        (bundle.path / name).touch()
+    bundle.remove()
+    assert not bundle.path.exists()
+
+
+def test_remove_touches_no_stranger(bundle: Bundle, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"x")
+    (bundle.path / "screen").symlink_to(precious)
+    (bundle.path / "notes.txt").write_bytes(b"mine")
+    with pytest.raises(BundleDamaged, match=r"notes\.txt"):
+        bundle.remove()
+    assert precious.read_bytes() == b"x"
+    assert os.listdir(bundle.path) == ["notes.txt"]
+
+
+def test_remove_does_not_follow_a_linked_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    link = Bundle(tmp_path / "zzzzzzzzzz")
+    link.path.symlink_to(bundle.path)
+    with pytest.raises(NotADirectoryError):
+        link.remove()
+    assert bundle.spec() == SPEC
+
+
+def test_the_list_holds_bundles_only(bundle: Bundle, tmp_path: Path) -> None:
+    for name in ("s", "UPPERCASE0", "abcdefghijk", "..x"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "zzzzzzzzzz").symlink_to(bundle.path)
+    (tmp_path / "yyyyyyyyyy").touch()
+    second = tmp_path / "0000000000"
+    second.mkdir()
+    assert [found.session_id for found in list_bundles(tmp_path)] == ["0000000000", ID]
+    assert list_bundles(tmp_path / "none") == []
