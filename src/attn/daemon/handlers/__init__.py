@@ -1,0 +1,1 @@
+"""What each message of a client does: one function a message, all of them in the tables of `dispatch`."""

@@ -1,0 +1,132 @@
+"""Screens as data, and what is decided by looking at them: confirmed typing, waiting for a text."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Literal
+
+from attn.bundle.files import BundleDamaged
+from attn.daemon.handlers.desk import Desk
+from attn.daemon.peer import Peer
+from attn.daemon.sessions.kept import kept
+from attn.daemon.sessions.live import Session
+from attn.daemon.workers.link import Json
+from attn.errors import AttnError
+from attn.wire import client_api, worker_api
+from attn.wire.client_events import ScreenResult, SendResult, WaitResult
+from attn.wire.client_requests import GetScreen, SendText, WaitSession
+from attn.wire.client_views import Cursor
+
+Source = Literal["live", "persisted"]
+
+CONFIRM_LIMIT_S: Final = 2.0
+LOOK_EVERY_S: Final = 0.05
+# History that is searched again while waiting for a text; the first look takes all of it.
+WAIT_HISTORY_LINES: Final = 1000
+# How long the worker waits for a program that has not put its terminal in raw mode yet.
+READY_LIMIT_MS: Final = 2000
+SEND_LIMIT_S: Final = 10.0
+
+
+async def get_screen(desk: Desk, peer: Peer, message: GetScreen) -> None:
+    """Live from the worker, else from the bundle; the bytes follow the answer, paced by how the client reads."""
+    session = desk.session(message.session)
+    head, data, source = await _screen(desk, session, message.format, message.history)
+    handle = desk.hub.new_handle()
+    result = ScreenResult(
+        id=message.id, handle=handle, rows=head["rows"], cols=head["cols"], cursor=Cursor(**head["cursor"]),
+        alternate_screen=head["alternate_screen"], offset=head["offset"], fidelity=head["fidelity"],
+        source=source, taken_at_ms=head["taken_at_ms"],
+    )  # fmt: skip
+    peer.send(result)
+    step = worker_api.CHUNK_MAX_BYTES
+    for start in range(0, len(data), step):
+        peer.send_binary(client_api.SNAPSHOT, handle, head["offset"], data[start : start + step])
+        await peer.drained()
+    peer.send_binary(client_api.SNAPSHOT_END, handle, head["offset"], b"")
+
+
+async def send_text(desk: Desk, peer: Peer, message: SendText) -> SendResult:
+    """Type a text; with `confirm` Enter follows only once the text stands on the screen."""
+    session = desk.session(message.session)
+    link = desk.link(session)
+    if len(message.text.encode()) > worker_api.CHUNK_MAX_BYTES * 8:
+        raise AttnError("message_too_large", "the text is over 512 KiB", "send a file's path in place of its text")
+    needle = next((line.rstrip() for line in reversed(message.text.splitlines()) if line.strip()), "")
+    before = (await _joined(desk, session, WAIT_HISTORY_LINES)).count(needle) if message.confirm and needle else 0
+    params = {"text": message.text, "enter": message.enter and not message.confirm, "ready_ms": READY_LIMIT_MS}
+    await link.call("send", params, limit_s=SEND_LIMIT_S)
+    if not message.confirm:
+        return SendResult(id=message.id, result="typed")
+    try:
+        async with asyncio.timeout(CONFIRM_LIMIT_S):
+            while needle and (await _joined(desk, session, WAIT_HISTORY_LINES)).count(needle) <= before:
+                await asyncio.sleep(LOOK_EVERY_S)
+    except TimeoutError as error:
+        raise AttnError(
+            "not_confirmed",
+            f"the text was typed into {session.label}, but did not appear on its screen within {CONFIRM_LIMIT_S:g} s",
+            f"look with attn screen {session.id}" + ("; Enter was not typed" if message.enter else ""),
+        ) from error
+    if message.enter:
+        await link.call("send", {**params, "text": "", "enter": True}, limit_s=SEND_LIMIT_S)
+    return SendResult(id=message.id, result="confirmed")
+
+
+async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResult:
+    """`exit` null: the text stands there; set: the program ended (without the text, if one was given)."""
+    session = desk.session(message.session)
+    seconds = None if message.timeout_ms is None else message.timeout_ms / 1000
+    try:
+        async with asyncio.timeout(seconds):
+            if message.text is not None and await _appears(desk, session, message.text):
+                return WaitResult(id=message.id, exit=None)
+            await session.ended.wait()
+    except TimeoutError as error:
+        what = "the text did not appear" if message.text is not None else "it still runs"
+        raise AttnError(
+            "timeout", f"{session.label}: {what} within {seconds:g} s", "give a longer --timeout"
+        ) from error
+    return WaitResult(id=message.id, exit=session.exit)
+
+
+async def _appears(desk: Desk, session: Session, text: str) -> bool:
+    """Look at screen and history, then again whenever something was written; False when the program ended."""
+    history: int | None = None
+    clock = asyncio.get_running_loop()
+    while True:
+        ended, offset, began_s = session.ended.is_set(), session.offset, clock.time()
+        if text in await _joined(desk, session, history):
+            return True
+        if ended:
+            return False
+        # At most a fifth of the worker's time goes into looking, however much is written.
+        pause_s = max(LOOK_EVERY_S, 4 * (clock.time() - began_s))
+        history = WAIT_HISTORY_LINES
+        while True:
+            await asyncio.sleep(pause_s)
+            info = None if session.link is None else await session.link.call("info", {})
+            if session.ended.is_set() or (info is not None and info["offset"] != offset):
+                break
+
+
+async def _joined(desk: Desk, session: Session, history: int | None) -> str:
+    _, data, _ = await _screen(desk, session, "joined", history)
+    return data.decode(errors="replace")
+
+
+async def _screen(desk: Desk, session: Session, form: str, history: int | None) -> tuple[Json, bytes, Source]:
+    """HEAD, bytes and source of a screen. Raises AttnError `screen_unavailable`."""
+    if session.link is not None:
+        try:
+            return *await session.link.fetch("screen", {"format": form, "history": history}), "live"
+        except AttnError as error:
+            if error.code != "worker_unreachable":
+                raise
+    try:
+        screen = await desk.hub.disk(session.bundle.screen)
+    except (OSError, BundleDamaged) as error:
+        raise AttnError("screen_unavailable", f"the kept screen of {session.label} is not readable: {error}") from error
+    if screen is None:
+        raise AttnError("screen_unavailable", f"no screen of {session.label} was kept", "see persist_screen")
+    return *kept(screen, form), "persisted"

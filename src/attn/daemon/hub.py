@@ -1,0 +1,270 @@
+"""The owner of all live state: sessions, clients, conditions. Whoever changes something tells everybody here.
+
+A client gets the whole state once, in `hello`, and then only changes on the same connection; so a change is applied
+and broadcast in one callback, without an `await` between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+
+import attn
+from attn.bundle.files import BundleDamaged
+from attn.bundle.records import ExitRecord, ScreenRecord
+from attn.core import health
+from attn.daemon.peer import Peer
+from attn.daemon.sessions.index import Index
+from attn.daemon.sessions.live import Attachment, Session, now_ms
+from attn.daemon.workers.link import Json
+from attn.errors import AttnError
+from attn.paths import Home
+from attn.wire import client_api
+from attn.wire import client_events as events
+from attn.wire.client_requests import ClientHello
+from attn.wire.client_views import Condition, ExitView, RecoveryView, SessionView
+
+log = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+# The time of a session's last output is told at most this often.
+ACTIVITY_EVERY_S: Final = 1.0
+# Of a program's OSC 52, where the user's settings let it write the clipboard.
+CLIPBOARD_MAX_CHARS: Final = 100_000
+
+
+class Hub:
+    """The live state of one daemon."""
+
+    def __init__(self, home: Home, daemon_id: str, port: int, index: Index, *, clipboard: bool) -> None:
+        self.home, self.daemon_id, self.port, self.index = home, daemon_id, port, index
+        self.started_at_ms = now_ms()
+        self.stop = asyncio.Event()
+        self.recovering = True
+        self.recovery: dict[str, int] = {}
+        self.page_build = ""
+        self.sessions: dict[str, Session] = {}
+        self.peers: dict[int, Peer] = {}
+        self.handles: dict[int, Session] = {}
+        self.conditions: dict[str, Condition] = {}
+        # Which conditions are about the store.
+        self.store_codes: set[str] = set()
+        # Set by the composition root: how an unreachable worker is probed.
+        self.keep_reaching: Callable[[Session], Coroutine[Any, Any, None]] | None = None
+        self._clipboard = clipboard
+        self._next_handle = itertools.count(1)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._active: set[Session] = set()
+        # One thread for all files of sessions: writes keep their order, and a slow disk holds up no echo.
+        self._disk = ThreadPoolExecutor(1, "disk")
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Run `work` as a task that is kept until it ends, and whose failure is logged."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("task %s failed", task.get_name(), exc_info=task.exception())
+
+    async def disk(self, function: Callable[..., Result], *args: Any) -> Result:
+        """Run `function` in the disk thread, after everything handed to it before."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, function, *args)
+
+    async def close(self) -> None:
+        """Let go of everything; all programs run on."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for session in self.sessions.values():
+            if session.link is not None:
+                session.link.close()
+        for peer in list(self.peers.values()):
+            peer.close()
+        self._disk.shutdown(wait=True)
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    def greet(self, peer: Peer, hello: ClientHello) -> None:
+        """Answer a client's hello with the whole state; from now on it hears of every change."""
+        if peer.hello is not None:
+            raise AttnError("bad_message", "`hello` was said already")
+        if hello.protocol < client_api.PROTOCOL_MIN:
+            raise AttnError(
+                "protocol_mismatch",
+                f"this client speaks protocol {hello.protocol}, the daemon {client_api.PROTOCOL_MIN} and newer",
+                "use the attn command of the daemon's version, or run: attn daemon restart",
+            )
+        peer.hello = hello
+        self.peers[peer.id] = peer
+        peer.send(
+            events.DaemonHello(
+                protocol=client_api.PROTOCOL, protocol_min=client_api.PROTOCOL_MIN, version=attn.__version__,
+                daemon_id=self.daemon_id, recovering=self.recovering, sessions=self._views(),
+                conditions=list(self.conditions.values()), page_build=self.page_build,
+            )
+        )  # fmt: skip
+
+    def part(self, peer: Peer) -> None:
+        """A client is gone."""
+        for handle in list(peer.handles):
+            self.detach(self.handles[handle], handle)
+        self.peers.pop(peer.id, None)
+
+    def new_handle(self, session: Session | None = None) -> int:
+        """A number that stood for nothing else in the life of this daemon."""
+        handle = next(self._next_handle)
+        if session is not None:
+            self.handles[handle] = session
+        return handle
+
+    def detach(self, session: Session, handle: int) -> None:
+        self.handles.pop(handle, None)
+        session.detach(handle)
+
+    def _tell(self, key: str, message: events.DaemonMessage) -> None:
+        for peer in list(self.peers.values()):
+            peer.send_latest(key, message)
+
+    def _views(self) -> list[SessionView]:
+        return [] if self.recovering else [session.view() for session in self.sessions.values()]
+
+    # -- sessions ------------------------------------------------------------------------------------------------
+
+    def session_changed(self, session: Session) -> None:
+        """Tell every client, and the index."""
+        if self.sessions.get(session.id) is session:
+            self.index.save(session)
+            if not self.recovering:
+                self._tell(f"session {session.id}", events.SessionChanged(session=session.view()))
+
+    def session_active(self, session: Session) -> None:
+        """It wrote something: told once a second at most, for all sessions together."""
+        if not self._active:
+            asyncio.get_running_loop().call_later(ACTIVITY_EVERY_S, self._tell_activity)
+        self._active.add(session)
+
+    def _tell_activity(self) -> None:
+        active, self._active = self._active, set()
+        for session in active:
+            self.session_changed(session)
+
+    def session_event(self, session: Session, event: Json) -> None:
+        """What a worker tells beyond its output."""
+        if event["event"] == "exit":
+            self.session_ended(session, ExitView(code=event["code"], signal=event["signal"], at_ms=event["at_ms"]))
+        elif event["event"] == "bell":
+            self._tell(f"bell {session.id}", events.PtyBell(session=session.id))
+        elif event["event"] == "clipboard" and self._clipboard:
+            text = str(event["text"])[:CLIPBOARD_MAX_CHARS]
+            self._tell(f"clipboard {session.id}", events.PtyClipboard(session=session.id, text=text))
+
+    def session_ended(self, session: Session, ended: ExitView) -> None:
+        """The program's end is known: said once, whoever learns of it first."""
+        if session.ended.is_set():
+            return
+        session.exit, session.state, session.pid = ended, "exited", None
+        session.recoverable = session.spec.resume is not None
+        session.ended.set()
+        self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=ended))
+        self.session_changed(session)
+
+    def session_found(self, session: Session, alive: bool, ended: ExitRecord | None) -> None:
+        """No worker answers, and this is what its bundle says of it."""
+        if alive:
+            session.state = "unreachable"
+        elif ended is not None:
+            session.offset = ended.offset
+            self.session_ended(session, ExitView(code=ended.code, signal=ended.signal, at_ms=ended.at_ms))
+        elif session.running:
+            session.recoverable = session.spec.resume is not None
+            session.state, session.pid = "recoverable" if session.recoverable else "lost", None
+            session.ended.set()
+        self.session_changed(session)
+        session.settle()
+        self.unreachable_changed()
+
+    def session_unlinked(self, session: Session) -> None:
+        """The link to its worker broke. Its end, if it was one, is known already; else find out."""
+        if not session.running:
+            session.settle()
+        elif self.keep_reaching is not None and self.sessions.get(session.id) is session:
+            self.start(self.keep_reaching(session), f"reach-{session.id}")
+
+    def session_screen_wanted(self, session: Session, attachment: Attachment) -> None:
+        self.start(self._show_persisted(session, attachment), f"screen-{session.id}")
+
+    async def _show_persisted(self, session: Session, attachment: Attachment) -> None:
+        screen: ScreenRecord | None = None
+        try:
+            screen = await self.disk(session.bundle.screen)
+        except (OSError, BundleDamaged) as error:
+            log.warning("session %s: its kept screen is not readable: %s", session.id, error)
+        session.show_persisted(attachment, screen)
+
+    async def forget(self, session: Session) -> None:
+        """The session was removed with its bundle."""
+        self.sessions.pop(session.id, None)
+        for handle in list(session.attachments):
+            self.detach(session, handle)
+        if session.link is not None:
+            session.link.close()
+        session.ended.set()
+        self._tell(f"session {session.id}", events.SessionRemoved(session=session.id))
+        await self.index.delete(session.id)
+
+    def running_count(self) -> int:
+        return sum(session.running for session in self.sessions.values())
+
+    def recovered(self, counts: dict[str, int]) -> None:
+        """The list of sessions is whole: tell those who connected meanwhile."""
+        self.recovery, self.recovering = counts, False
+        self._tell("sessions", events.SessionsReady(sessions=self._views()))
+        self.unreachable_changed()
+
+    def recovery_view(self) -> RecoveryView:
+        names = ("recovered", "recreated", "exited", "lost", "unreachable", "quarantined")
+        return RecoveryView(done=not self.recovering, **{name: self.recovery.get(name, 0) for name in names})
+
+    # -- conditions ----------------------------------------------------------------------------------------------
+
+    def raise_condition(self, code: str, detail: str, path: str | None = None, backup: str | None = None) -> None:
+        """Something is not well: shown in every client until `clear_condition`."""
+        kind, before = health.kind(code), self.conditions.get(code)
+        values = {
+            "db": str(self.home.database),
+            "home": str(self.home.root),
+            "path": path or "",
+            "backup": backup or "",
+        }
+        condition = Condition(
+            code=code, severity=kind.severity, title=kind.title, detail=detail, path=path,
+            commands=health.commands(code, values), since_ms=before.since_ms if before else now_ms(),
+        )  # fmt: skip
+        if condition != before:
+            log.warning("%s: %s", kind.title, detail)
+            self.conditions[code] = condition
+            self._tell("conditions", events.ConditionsChanged(conditions=list(self.conditions.values())))
+
+    def clear_condition(self, code: str) -> None:
+        if self.conditions.pop(code, None) is not None:
+            self._tell("conditions", events.ConditionsChanged(conditions=list(self.conditions.values())))
+
+    def unreachable_changed(self) -> None:
+        """One condition for all workers that do not answer."""
+        if self.recovering:
+            return
+        silent = [session.label for session in self.sessions.values() if session.state == "unreachable"]
+        if silent:
+            self.raise_condition("session_unreachable", f"no answer from the worker of {', '.join(silent[:5])}")
+        else:
+            self.clear_condition("session_unreachable")

@@ -1,0 +1,154 @@
+"""The daemon: puts its parts together, in the order in which they may depend on each other, and ends them again."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import signal
+import socket
+from typing import Final
+
+import attn
+from attn import logs
+from attn.config import Config
+from attn.daemon import auth, startup
+from attn.daemon.handlers.desk import Desk
+from attn.daemon.handlers.dispatch import Dispatch
+from attn.daemon.hub import Hub
+from attn.daemon.peer import UnixPeer
+from attn.daemon.sessions.adoption import Adoption
+from attn.daemon.sessions.index import Index
+from attn.daemon.sessions.lifecycle import Lifecycle
+from attn.daemon.workers.spawner import Spawner
+from attn.paths import Home
+
+log = logging.getLogger(__name__)
+
+# Replies that were queued when the daemon was told to stop.
+FAREWELL_LIMIT_S: Final = 2.0
+
+
+def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: bool = False) -> int:
+    """Be the daemon of `home` until SIGTERM, SIGINT or `stop_daemon`; returns the exit status.
+
+    ephemeral: keep the index of sessions in memory; require_store: do not start without a usable database.
+    Raises AttnError when it cannot start (`home_unwritable`, `daemon_running`, `port_taken`, a code of the store).
+    """
+    startup.prepare_home(home)
+    lock = startup.DaemonLock(home.lock)
+    try:
+        daemon_id = startup.daemon_id(home)
+        logs.setup(home.daemon_log, daemon_id=daemon_id, level=config.log_level)
+        token = startup.client_token(home)
+        web = startup.bind_port(home, config.port)
+        refuse = require_store or config.on_store_failure == "refuse"
+        daemon = Daemon(home, config, daemon_id, token, web)
+        asyncio.run(daemon.run(Index(home, ephemeral=ephemeral), refuse=refuse))
+    finally:
+        lock.release()
+    return 0
+
+
+class Daemon:
+    """One run of the daemon."""
+
+    def __init__(self, home: Home, config: Config, daemon_id: str, token: str, web: socket.socket) -> None:
+        self._home, self._config, self._web = home, config, web
+        self._daemon_id, self._token = daemon_id, token
+        self._port: int = web.getsockname()[1]
+        self._logins = auth.Logins()
+
+    async def run(self, index: Index, *, refuse: bool) -> None:
+        """Start, serve until told to stop, end. Raises StoreFailure when `refuse` and there is no usable store."""
+        hub = Hub(self._home, self._daemon_id, self._port, index, clipboard=self._config.osc52_write)
+        spawner = Spawner(lambda state: _spawner_condition(hub, state))
+        spawner.start()
+        index.sessions, index.changed = lambda: hub.sessions.values(), lambda: _store_condition(hub)
+        opened = hub.start(index.open(), "store")
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, spawner.reap)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, hub.stop.set)
+        login = hub.start(startup.login_environment(os.environ), "login environment")
+        login.add_done_callback(lambda done: _login_condition(hub, done))
+        lifecycle = Lifecycle(hub, self._config, spawner, login)
+        hub.keep_reaching = lifecycle.keep_reaching
+        if refuse:
+            await opened
+            if index.failure is not None:
+                raise index.failure
+        dispatch = Dispatch(Desk(hub, lifecycle, self._logins, login))
+        server = await self._listen(dispatch)
+        web = hub.start(self._serve_web(hub, dispatch), "web")
+        await opened
+        await Adoption(hub, lifecycle).run()
+        hub.start(index.keep(), "index")
+        hub.start(index.back_up(), "backup")
+        hub.start(lifecycle.prune(), "prune")
+        log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
+        await hub.stop.wait()
+        await self._end(hub, server, spawner, web)
+
+    async def _listen(self, dispatch: Dispatch) -> asyncio.Server:
+        listener = startup.listen_unix(self._home.daemon_socket)
+        loop = asyncio.get_running_loop()
+        return await loop.create_unix_server(lambda: UnixPeer(dispatch.received, dispatch.gone), sock=listener)
+
+    async def _serve_web(self, hub: Hub, dispatch: Dispatch) -> None:
+        """aiohttp takes 300 ms to import, so that happens beside everything else."""
+        http = await asyncio.to_thread(importlib.import_module, "attn.daemon.http")
+        assets = await asyncio.to_thread(http.load_assets)
+        hub.page_build = http.page_build(assets)
+        site = http.Site(
+            port=self._port, token=self._token, daemon_id=self._daemon_id, logins=self._logins,
+            received=dispatch.received, gone=dispatch.gone, assets=assets,
+            health=lambda: (hub.index.view(), list(hub.conditions.values())),
+        )  # fmt: skip
+        stop = await http.serve(site, self._web)
+        try:
+            await hub.stop.wait()
+        finally:
+            await stop()
+
+    async def _end(self, hub: Hub, server: asyncio.Server, spawner: Spawner, web: asyncio.Task[None]) -> None:
+        """Programs and workers run on; clients get what is queued for them, for a moment."""
+        log.info("stopping; %d programs run on", hub.running_count())
+        server.close()
+        await asyncio.wait([web], timeout=FAREWELL_LIMIT_S)
+        for peer in list(hub.peers.values()):
+            peer.close()
+        spawner.close()
+        await hub.close()
+        await hub.index.close()
+        self._home.daemon_socket.unlink(missing_ok=True)
+
+
+def _store_condition(hub: Hub) -> None:
+    """The failure of the store as the one condition about it; none when it is well."""
+    failure, wanted = hub.index.failure, ""
+    if failure is not None:
+        wanted = failure.code
+        said = f" ({failure.sqlite_name}: {failure.raw_message})" if failure.sqlite_name else ""
+        hub.raise_condition(failure.code, failure.message + said, str(failure.path), hub.index.view().last_good_backup)
+    elif hub.index.state == "ephemeral":
+        wanted = "ephemeral"
+        hub.raise_condition(wanted, "sessions are kept on disk, their list is not")
+    for code in hub.store_codes - {wanted}:
+        hub.clear_condition(code)
+    hub.store_codes = {wanted} - {""}
+
+
+def _spawner_condition(hub: Hub, state: str) -> None:
+    code, _, detail = state.partition(" ")
+    for known in ("emulator_unavailable", "spawner_gone"):
+        if code == known:
+            hub.raise_condition(code, detail)
+        else:
+            hub.clear_condition(known)
+
+
+def _login_condition(hub: Hub, done: asyncio.Task[startup.LoginEnvironment]) -> None:
+    if not done.cancelled() and done.exception() is None and done.result().problem:
+        hub.raise_condition("login_environment", done.result().problem)

@@ -1,0 +1,381 @@
+"""How sessions begin, end, are found again and are forgotten.
+
+The bundle is written before anything else happens and is the truth afterwards: an intent to end a program stands in
+`meta.json` before the first signal, its end in `exit.json` before the worker says goodbye. Whatever cannot be proved
+is `unreachable`, shown and asked again; nothing is deleted for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import attn
+from attn.bundle.bundle import Bundle, BundleBusy
+from attn.bundle.files import BundleDamaged
+from attn.bundle.records import ExitRecord, Meta, Spec
+from attn.config import Config
+from attn.core import agents
+from attn.core.environment import MAX_ENTRY_BYTES, check_environment, child_environment
+from attn.core.session import (
+    DEFAULT_COLS,
+    DEFAULT_ROWS,
+    check_size,
+    clean_label,
+    new_session_id,
+    printable,
+    valid_session_id,
+)
+from attn.daemon.hub import Hub
+from attn.daemon.sessions.live import Session, ignored, now_ms
+from attn.daemon.startup import LoginEnvironment
+from attn.daemon.workers.link import Json, WorkerLink, connect
+from attn.daemon.workers.spawner import Spawner
+from attn.errors import AttnError
+from attn.wire.client_requests import SpawnSession
+from attn.wire.launch import pack_request
+
+log = logging.getLogger(__name__)
+
+# The kill ladder of the worker takes about 5 s; the client's own limit is longer than this.
+KILL_LIMIT_S: Final = 20.0
+# A worker leaves within a second of its program's end.
+LEAVE_LIMIT_S: Final = 3.0
+# Ended sessions are shown and kept this long, and this many.
+ENDED_KEPT_MS: Final = 14 * 24 * 3600 * 1000
+ENDED_KEPT_MAX: Final = 200
+# First and longest pause between two attempts to reach an unreachable worker.
+PROBE_FIRST_S: Final = 0.25
+PROBE_LONGEST_S: Final = 15.0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A checked wish for a new session."""
+
+    spec: Spec
+    env: dict[str, str]
+
+
+class Reached(NamedTuple):
+    """A worker that answered: the way to it, and its state."""
+
+    link: WorkerLink
+    info: Json
+
+
+class Lifecycle:
+    """Begins and ends sessions of one hub."""
+
+    def __init__(self, hub: Hub, config: Config, spawner: Spawner, login: asyncio.Future[LoginEnvironment]) -> None:
+        self._hub = hub
+        self._config = config
+        self._spawner = spawner
+        self._login = login
+
+    # -- beginning -----------------------------------------------------------------------------------------------
+
+    async def spawn(self, wish: SpawnSession) -> Session:
+        """Start a program in a session of its own. Raises AttnError; then nothing is left of it."""
+        login = (await asyncio.shield(self._login)).variables
+        # A file system that hangs must not hold up everybody else.
+        cwd = await asyncio.to_thread(_directory, wish.cwd, login)
+        plan = self._plan(wish, login, cwd)
+        bundle = Bundle(self._hub.home.bundle(plan.spec.session_id))
+        session = Session(bundle=bundle, spec=plan.spec, owner=self._hub, label=plan.spec.label)
+        session.order = 1 + max((other.order for other in self._hub.sessions.values()), default=-1)
+        meta = Meta(label=session.label, order=session.order, cause=None)
+        try:
+            await self._hub.disk(bundle.create, plan.spec, meta)
+            _, session.pid = await self._spawner.spawn(self._record(plan, bundle))
+        except AttnError:
+            await self._hub.disk(_discard, bundle)
+            raise
+        except (OSError, ValueError) as error:
+            await self._hub.disk(_discard, bundle)
+            raise AttnError("internal", f"the session cannot be made: {error}", "see `attn logs`") from error
+        self._hub.sessions[session.id] = session
+        await self.reach(session)
+        self._hub.session_changed(session)
+        await self._hub.index.saved()
+        self._hub.index.remember(plan.spec.cwd)
+        return session
+
+    def _plan(self, wish: SpawnSession, login: dict[str, str], cwd: str) -> Plan:
+        """Everything that can be refused is refused here, before any file exists."""
+        rows, cols = wish.rows or DEFAULT_ROWS, wish.cols or DEFAULT_COLS
+        if wish.rows is not None or wish.cols is not None:
+            rows, cols = wish.rows or 0, wish.cols or 0
+        check_size(rows, cols)
+        check_environment(wish.env)
+        session_id = new_session_id(secrets.token_bytes(16))
+        socket = os.fspath(self._hub.home.daemon_socket)
+        env = child_environment(login, wish.client_env, wish.env, session_id, socket)
+        which = _finder(env.get("PATH", os.defpath), cwd)
+        if wish.argv:
+            name, conversation, resumable = agents.recognise(wish.argv), None, False
+            argv = [_program(wish.argv[0], which, cwd), *wish.argv[1:]]
+        else:
+            row = agents.agent(wish.agent)
+            start = agents.launch(row, agents.find(row, which, login.get("SHELL", "")), wish.args, str(uuid.uuid4()))
+            name, argv, conversation, resumable = row.name, start.argv, start.conversation, start.resumable
+        _check_arguments(argv)
+        taken = {session.label for session in self._hub.sessions.values()}
+        shown = name if name != agents.PROGRAM else argv[0]
+        label = clean_label(wish.label) if wish.label is not None else agents.label_for(shown, cwd, taken)
+        parent = wish.parent if wish.parent and valid_session_id(wish.parent) else None
+        resume = {"conversation": conversation, "args": wish.args} if resumable else None
+        spec = Spec(
+            session_id=session_id, daemon_id=self._hub.daemon_id, argv=argv, cwd=cwd, env_names=sorted(env),
+            agent=name, label=label, rows=rows, cols=cols, created_at_ms=now_ms(), parent=parent, resume=resume,
+            build=attn.__version__, emulator=self._config.emulator == "on" and self._spawner.emulator,
+            scrollback_lines=self._config.scrollback_lines,
+        )  # fmt: skip
+        return Plan(spec, env)
+
+    def _record(self, plan: Plan, bundle: Bundle) -> bytes:
+        spec = plan.spec
+        return pack_request(
+            session_id=spec.session_id, bundle_dir=os.fspath(bundle.path),
+            socket_path=os.fspath(self._hub.home.worker_socket(spec.session_id)), rows=spec.rows, cols=spec.cols,
+            scrollback_lines=spec.scrollback_lines, emulator=spec.emulator, cwd=spec.cwd, argv=spec.argv, env=plan.env,
+        )  # fmt: skip
+
+    # -- reaching ------------------------------------------------------------------------------------------------
+
+    async def reach(self, session: Session) -> bool:
+        """Connect to the session's worker, or learn that it is gone. Afterwards the state is true, and broadcast."""
+        async with session.busy:
+            if session.link is not None or not session.running:
+                return session.link is not None
+            try:
+                reached = await self.connect(session)
+            except AttnError as error:
+                log.info("session %s: worker not reached: %s", session.id, error)
+                await self._without_worker(session)
+                return False
+            session.linked(*reached)
+            ended = reached.info.get("exit")
+            if ended is not None:
+                self._hub.session_event(session, {"event": "exit", **ended})
+            self._hub.session_changed(session)
+            return True
+
+    async def connect(self, session: Session) -> Reached:
+        """A greeted link to the session's worker. Raises AttnError `worker_unreachable` or what the worker said."""
+        try:
+            token = await self._hub.disk(session.bundle.control)
+        except (BundleDamaged, OSError) as error:
+            raise AttnError("worker_unreachable", f"its control token cannot be read: {error}") from error
+        link = await connect(self._hub.home.worker_socket(session.id), session)
+        try:
+            said = await link.hello(token, self._hub.daemon_id)
+            if said.get("session_id") != session.id:
+                raise AttnError("worker_unreachable", f"the worker serves session {said.get('session_id')!r}")
+            return Reached(link, await link.call("info", {}))
+        except BaseException:
+            link.close()
+            raise
+
+    async def _without_worker(self, session: Session) -> None:
+        """No connection: read from the bundle whether the worker lives, and how its program ended."""
+        try:
+            alive, ended = await self._hub.disk(_end_of, session.bundle)
+        except (OSError, BundleDamaged) as error:
+            log.warning("session %s: its bundle cannot be read: %s", session.id, error)
+            alive, ended = True, None  # nothing is proved
+        self._hub.session_found(session, alive, ended)
+
+    async def keep_reaching(self, session: Session) -> None:
+        """Probe an unreachable worker, ever more slowly, until it answers or is proved gone."""
+        pause_s = PROBE_FIRST_S
+        while not await self.reach(session) and session.running:
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PROBE_LONGEST_S)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    async def kill(self, session: Session) -> None:
+        """End the program and all it started; returns when its end is known. An ended one stays as it is."""
+        if not session.running:
+            return
+        await self._write_meta(session, cause="killed")
+        if session.link is None and not await self.reach(session):
+            if session.running:
+                raise self._unreachable(session)
+            return
+        link = session.link
+        if link is not None:
+            await link.call("signal", {"ladder": True})
+        try:
+            await asyncio.wait_for(session.ended.wait(), KILL_LIMIT_S)
+        except TimeoutError as error:
+            raise AttnError(
+                "timeout", f"{session.label} did not end within {KILL_LIMIT_S:.0f} s", "try again"
+            ) from error
+
+    async def remove(self, session: Session, *, force: bool) -> None:
+        """Forget an ended session, files and all. Raises AttnError `session_running` unless `force` ends it first."""
+        if session.running and not force:
+            raise AttnError("session_running", f"{session.label} still runs", "attn kill it, or attn rm --force")
+        await self.kill(session)
+        await self._write_meta(session, cause=session.cause or "removed")
+        await self._worker_left(session)
+        try:
+            await self._hub.disk(session.bundle.remove)
+        except FileNotFoundError:
+            log.info("session %s has no bundle any more", session.id)
+        except BundleBusy as error:
+            raise self._unreachable(session) from error
+        except (OSError, BundleDamaged) as error:
+            raise AttnError(
+                "internal", f"{session.bundle.path} cannot be removed: {error}", "see `attn logs`"
+            ) from error
+        await self._hub.forget(session)
+
+    async def prune(self) -> None:
+        """Forget ended sessions that are too old or too many (the newest stay)."""
+        ended = [session for session in self._hub.sessions.values() if not session.running]
+        ended.sort(key=_ended_at_ms, reverse=True)
+        for place, session in enumerate(ended):
+            if place >= ENDED_KEPT_MAX or now_ms() - _ended_at_ms(session) > ENDED_KEPT_MS:
+                try:
+                    await self.remove(session, force=False)
+                except AttnError as error:
+                    log.warning("session %s cannot be forgotten: %s", session.id, error)
+
+    async def rename(self, session: Session, label: str) -> None:
+        """Give a session another label: bundle first, then the store's index of it."""
+        clean = clean_label(label)
+        before, session.label = session.label, clean
+        try:
+            await self._write_meta(session, cause=session.cause)
+        except AttnError:
+            session.label = before
+            raise
+        self._hub.session_changed(session)
+
+    async def _worker_left(self, session: Session) -> None:
+        """After the program's end the worker leaves by itself; ask it, and wait a moment."""
+        if session.link is not None:
+            session.link.request("remove", {}, ignored)
+        deadline = asyncio.get_running_loop().time() + LEAVE_LIMIT_S
+        while await self._hub.disk(_held, session.bundle) and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.02)
+
+    async def dismiss(self, session: Session) -> None:
+        """Ask a worker that stays after its program's end to leave."""
+        try:
+            reached = await self.connect(session)
+            await reached.link.call("remove", {})
+            reached.link.close()
+        except AttnError as error:
+            log.debug("session %s: no worker to dismiss: %s", session.id, error)
+
+    async def _write_meta(self, session: Session, *, cause: str | None) -> None:
+        session.cause = cause
+        meta = Meta(label=session.label, order=session.order, cause=cause)
+        try:
+            await self._hub.disk(session.bundle.write_meta, meta)
+        except OSError as error:
+            raise AttnError(
+                "internal", f"{session.bundle.path} cannot be written: {error.strerror}", "free some space on that disk"
+            ) from error
+
+    def _unreachable(self, session: Session) -> AttnError:
+        return AttnError(
+            "worker_unreachable",
+            f"the worker of {session.label} does not answer and may be stopped",
+            f"see {session.bundle.path}/worker.json for its pid: continue it with kill -CONT, or end it with kill -9",
+        )
+
+
+def _ended_at_ms(session: Session) -> int:
+    """When it ended, or what is nearest to that."""
+    if session.exit is not None:
+        return session.exit.at_ms
+    return session.last_output_at_ms or session.spec.created_at_ms
+
+
+def _end_of(bundle: Bundle) -> tuple[bool, ExitRecord | None]:
+    """Does a worker live, and how did its program end, if it did."""
+    alive = bundle.lock_held()  # first: once the lock is free, exit.json is there or never will be
+    return alive, bundle.exit()
+
+
+def _held(bundle: Bundle) -> bool:
+    try:
+        return bundle.lock_held()
+    except OSError:
+        return False  # no directory, no lock
+
+
+def _discard(bundle: Bundle) -> None:
+    """Take back a bundle that no session came of."""
+    try:
+        bundle.remove()
+    except FileNotFoundError:
+        return
+    except (OSError, BundleDamaged, BundleBusy) as error:
+        log.error("the bundle of a session that did not start stays behind: %s", error)
+
+
+def _directory(wanted: str | None, login: dict[str, str]) -> str:
+    """The absolute directory to start in; the home directory when none was named."""
+    text = wanted or login.get("HOME") or os.path.expanduser("~")
+    path = Path(text).expanduser()
+    if "\0" in text or not path.is_absolute():
+        raise AttnError(
+            "directory_missing", f"{printable(text)[:200]!r} is not an absolute path", "give one with --cwd"
+        )
+    shown = printable(str(path))
+    try:
+        if not path.exists():
+            raise AttnError("directory_missing", f"there is no directory {shown}", "make it, or give another --cwd")
+        if not path.is_dir():
+            raise AttnError("not_a_directory", f"{shown} is not a directory", "give a directory with --cwd")
+    except OSError as error:
+        raise AttnError(
+            "directory_missing", f"{shown} cannot be used: {error.strerror}", "give another --cwd"
+        ) from error
+    if not os.access(path, os.X_OK):
+        raise AttnError("permission_denied", f"{shown} may not be entered by you", "give another --cwd")
+    return str(path)
+
+
+def _finder(search_path: str, cwd: str) -> Callable[[str], str | None]:
+    """`shutil.which` over the session's own PATH; relative names with a slash count from its directory."""
+
+    def which(name: str) -> str | None:
+        if not name or "\0" in name:
+            return None
+        if "/" in name:
+            name = os.path.normpath(os.path.join(cwd, os.path.expanduser(name)))
+        return shutil.which(name, path=search_path)
+
+    return which
+
+
+def _program(name: str, which: Callable[[str], str | None], cwd: str) -> str:
+    """The absolute path of what a person typed after `--`."""
+    if path := which(name):
+        return os.path.abspath(path)
+    shown = printable(name)[:200]
+    if "/" in name and os.path.exists(os.path.join(cwd, os.path.expanduser(name))):
+        raise AttnError("not_executable", f"{shown} is not an executable file", f"chmod +x {shown}")
+    raise AttnError("agent_missing", f"there is no program {shown!r} on the PATH of your login shell", "check the name")
+
+
+def _check_arguments(argv: list[str]) -> None:
+    """What execve(2) would refuse."""
+    for word in argv:
+        if "\0" in word or len(os.fsencode(word)) > MAX_ENTRY_BYTES:
+            raise AttnError("usage", "an argument holds a NUL byte or is over 128 KiB", "pass long texts in a file")

@@ -1,0 +1,128 @@
+"""A real daemon with a real spawner and real workers, in a home of its own that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from attn.bundle import identity
+from attn.bundle.bundle import list_bundles
+from attn.bundle.files import BundleDamaged
+from attn.paths import Home, home_from_env
+from tests.system.client import Client
+from tests.waiting import wait_until
+
+START_LIMIT_S = 20.0
+
+
+class DaemonProcess:
+    """One home and the daemon process that serves it now."""
+
+    def __init__(self, root: Path, env: Mapping[str, str]) -> None:
+        self.env = {**os.environ, "ATTN_HOME": str(root), **env}
+        self.home: Home = home_from_env(self.env)
+        self.process: subprocess.Popen[bytes] | None = None
+        self.errors = root.with_name(f"{root.name}.err")
+        self.clients: list[Client] = []
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def launch(self, *options: str) -> subprocess.Popen[bytes]:
+        """Exec a daemon, without waiting for it."""
+        with self.errors.open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-I", "-m", "attn", "daemon", "run", *options],
+                env=self.env, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+
+    def start(self, *options: str) -> DaemonProcess:
+        """A daemon that listens."""
+        self.process = self.launch(*options)
+        wait_until(self._listens, START_LIMIT_S, f"the daemon's socket; it said: {self.said()}")
+        return self
+
+    def _listens(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}: {self.said()}"
+        try:
+            Client(self.home.daemon_socket).socket.close()
+        except OSError:
+            return False
+        return True
+
+    def said(self) -> str:
+        return self.errors.read_text(errors="replace") if self.errors.exists() else ""
+
+    def log(self) -> str:
+        return self.home.daemon_log.read_text(errors="replace") if self.home.daemon_log.exists() else ""
+
+    def client(self, *, acknowledge: bool = True) -> Client:
+        """A client that said hello and knows all sessions."""
+        client = Client(self.home.daemon_socket, acknowledge=acknowledge)
+        self.clients.append(client)
+        client.hello()
+        return client
+
+    def kill(self) -> None:
+        """As a crash: SIGKILL."""
+        self.end(signal.SIGKILL)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Signal the daemon and wait for its end; its exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(START_LIMIT_S)
+
+    def restart(self) -> DaemonProcess:
+        """kill -9, then a new daemon for the same home."""
+        self.kill()
+        return self.start()
+
+    def close(self) -> None:
+        """End the daemon, then every worker that this home's bundles name, by its proved identity."""
+        for client in self.clients:
+            client.socket.close()
+        if self.process is not None and self.process.poll() is None:
+            self.end(signal.SIGKILL)
+        for bundle in list_bundles(self.home.run):
+            try:
+                worker = bundle.worker()
+            except (OSError, BundleDamaged):
+                continue
+            if worker is not None and identity.same_process(worker.pid, worker.start_time, worker.boot_id):
+                for pid in (worker.child_pid, worker.pid):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue  # it ended by itself
+
+
+def make_daemon(env: Mapping[str, str] | None = None) -> DaemonProcess:
+    """A home under a short name, without a daemon yet."""
+    return DaemonProcess(Path(tempfile.mkdtemp(prefix="ah-")) / "h", env or {})
+
+
+@pytest.fixture
+def cold() -> Iterator[DaemonProcess]:
+    """A home without a daemon."""
+    daemon = make_daemon()
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
+@pytest.fixture
+def daemon(cold: DaemonProcess) -> DaemonProcess:
+    """A running daemon."""
+    return cold.start()
