@@ -1,0 +1,1 @@
+"""`attn attach` in a person's own terminal: raw mode, keys, modes and frames."""

@@ -1,0 +1,232 @@
+"""Finding the daemon, starting it on demand, and stopping it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
+from attn.cli.render import tell_conditions
+from attn.errors import EXIT_BUSY, AttnError
+from attn.paths import Home, home_from_env
+from attn.wire.client_events import StopResult
+from attn.wire.client_requests import StopDaemon
+
+# DESIGN §2: every starter waits this long at most.
+START_TIMEOUT_S: Final = 10.0
+# Longer than the daemon's own bound for putting its database away.
+STOP_TIMEOUT_S: Final = 15.0
+RECOVERY_TIMEOUT_S: Final = 10.0
+# How often a path that is expected to appear or vanish is looked at; a start takes 100 to 300 ms.
+LOOK_EVERY_S: Final = 0.01
+# How often a lock that does not match its holder is looked at again.
+HOLDER_LOOKS: Final = 20
+# Of the log, for people whose daemon did not start.
+LAST_WORDS_LINES: Final = 5
+LAST_WORDS_BYTES: Final = 16 << 10
+
+DAEMON_RUN: Final = ("-I", "-m", "attn", "daemon", "run")
+
+
+@contextmanager
+def daemon_link() -> Iterator[Link]:
+    """The link of an ordinary command: daemon started on demand, sessions whole, conditions told on stderr."""
+    with connect(home_from_env(os.environ)) as link:
+        tell_conditions(link)
+        yield link
+
+
+def connect(home: Home, *, start: bool = True, recovered: bool = True) -> Link:
+    """A greeted link to the daemon of `home`.
+
+    start: start it if nobody listens; recovered: return only when its list of sessions is whole.
+    Raises AttnError `daemon_unreachable`, `daemon_not_startable`, `daemon_recovering`, `protocol_mismatch`,
+    `permission_denied`, `home_unwritable`.
+    """
+    link = open_link(home)
+    if link is None:
+        if not start:
+            message = f"no daemon runs for {home.root}"
+            raise AttnError("daemon_unreachable", message, "run: attn daemon start")
+        link = start_daemon(home)
+    if recovered:
+        try:
+            link.wait_recovered(RECOVERY_TIMEOUT_S)
+        except BaseException:
+            link.close()
+            raise
+    return link
+
+
+def open_link(home: Home, timeout_s: float = ANSWER_TIMEOUT_S) -> Link | None:
+    """A link if a daemon listens, else None. Raises AttnError when one listens that cannot be talked to."""
+    try:
+        return Link.open(home.daemon_socket, timeout_s)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None  # no socket, or one that a dead daemon left: only a refusal proves that (zmx 0.4.2 did not know)
+    except PermissionError as error:
+        message = f"{home.daemon_socket} may not be opened: {error.strerror}"
+        raise AttnError("permission_denied", message, "use the account that owns this attn home") from error
+    except OSError as error:
+        raise LinkLost(f"{home.daemon_socket} cannot be connected: {error.strerror}") from error
+
+
+def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
+    """Start a daemon that outlives this process and wait for its socket.
+
+    When another one is starting at the same time ours ends with EXIT_BUSY and the other one is used.
+    Raises AttnError `daemon_not_startable` with the last lines of the log.
+    """
+    deadline = time.monotonic() + START_TIMEOUT_S
+    log_end = _make_log(home)
+    daemon = _launch(home, options)
+    while True:
+        link = open_link(home)
+        if link is not None:
+            return link
+        status = daemon.poll()
+        if status not in (None, EXIT_BUSY):
+            raise _not_startable(home, f"the daemon ended with status {status}", log_end)
+        if time.monotonic() > deadline:
+            message = f"the daemon (pid {daemon.pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
+            raise _not_startable(home, message, log_end)
+        time.sleep(LOOK_EVERY_S)
+
+
+def _make_log(home: Home) -> int:
+    """Make the directories and the log 0600, give back where the log ends now."""
+    try:
+        previous = os.umask(0o077)
+        try:
+            home.logs.mkdir(parents=True, exist_ok=True)
+        finally:
+            os.umask(previous)
+        descriptor = os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise AttnError(
+            "home_unwritable",
+            f"{error.filename or home.logs} cannot be made: {error.strerror}",
+            "make it a directory of yours that you can write, or set ATTN_HOME to another one",
+        ) from error
+    with os.fdopen(descriptor, "ab") as log:
+        return log.tell()
+
+
+def _launch(home: Home, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    with home.daemon_log.open("ab") as log:
+        # Its own session and no terminal: neither Ctrl-C here nor the end of this login reaches it.
+        return subprocess.Popen(
+            [sys.executable, *DAEMON_RUN, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+
+
+def _not_startable(home: Home, message: str, log_end: int) -> AttnError:
+    words = last_words(home.daemon_log, log_end)
+    return AttnError("daemon_not_startable", "\n".join([message, *words]), f"read {home.daemon_log}, or run: attn logs")
+
+
+def last_words(log: Path, since_offset: int = 0) -> list[str]:
+    """The last lines that a log got after `since_offset`, indented for people."""
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(since_offset if since_offset <= size else 0, size - LAST_WORDS_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    return [f"  {line}" for line in lines[-LAST_WORDS_LINES:]]
+
+
+def stop_daemon(home: Home) -> int | None:
+    """End the daemon; programs run on. Returns how many do, None when no daemon ran, -1 when it could not say.
+
+    A daemon that does not answer, or whose socket is gone, gets SIGTERM once its identity is proved.
+    Raises AttnError `timeout` when it does not end in STOP_TIMEOUT_S.
+    """
+    pid = lock_holder(home)
+    running = _ask_to_stop(home)
+    if running is None:
+        if pid is None:
+            return None
+        os.kill(pid, signal.SIGTERM)
+    if not wait_until(lambda: lock_holder(home) is None, STOP_TIMEOUT_S):
+        message = f"the daemon (pid {pid}) did not end in {STOP_TIMEOUT_S:.0f} s"
+        raise AttnError("timeout", message, f"read {home.daemon_log}; as a last means: kill -9 {pid} (programs run on)")
+    return -1 if running is None else running
+
+
+def _ask_to_stop(home: Home) -> int | None:
+    """How many programs run on, None when nobody there understood the request."""
+    try:
+        link = open_link(home)
+        if link is None:
+            return None
+        with link:
+            return link.request(StopDaemon(id=0), StopResult).sessions_running
+    except AttnError as error:
+        # A daemon of another protocol or one that hangs: the caller has SIGTERM for it.
+        if error.code in ("protocol_mismatch", "daemon_unreachable"):
+            return None
+        raise
+
+
+def lock_holder(home: Home) -> int | None:
+    """The pid of the daemon that holds the lock of `home`; None when nobody holds it.
+
+    The pid in the file alone proves nothing (it may be an old one): the lock must be held, and where /proc tells,
+    that process must have the lock file open.
+    """
+    text = ""
+    for _ in range(HOLDER_LOOKS):  # a daemon that ends, or has just begun, does not look right for a moment
+        found = _lock_file_of_holder(home.lock)
+        if found is None:
+            return None
+        text = found
+        if text.isdecimal() and _has_open(int(text), home.lock):
+            return int(text)
+        time.sleep(LOOK_EVERY_S)
+    message = f"{home.lock} is held, but not by the process {text or '?'} that it names"
+    raise AttnError("daemon_unreachable", message, f"find the holder with: fuser {home.lock}")
+
+
+def _lock_file_of_holder(path: Path) -> str | None:
+    """What the lock file says while somebody holds it, else None."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    with os.fdopen(descriptor, "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return lock.read(32).strip()
+    return None
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    if not Path("/proc/self/fd").is_dir():
+        return True  # no /proc (macOS): the lock and the pid that its holder wrote are all there is
+    try:
+        return any(path.samefile(entry) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.exists())
+    except OSError:
+        return False  # it ended meanwhile, or belongs to somebody else
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Whether `condition` came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_EVERY_S)
+    return True
