@@ -1,0 +1,201 @@
+import { effect } from "@preact/signals"
+import { type DaemonMessage, PROTOCOL, type SpawnSession } from "./generated/protocol"
+import { Link, RequestError } from "./link/link"
+import * as list from "./state/sessions"
+import * as settings from "./state/settings"
+import * as ui from "./state/ui"
+import { Pool } from "./terminal/pool"
+import { reportedTheme } from "./terminal/theme"
+
+/** The parts that live as long as the page, and what a person can do with them. */
+
+const link = new Link({
+  hello: () => ({
+    type: "hello",
+    protocol: PROTOCOL,
+    build: __BUILD__,
+    client: "page",
+    theme: reportedTheme(settings.scheme.value),
+  }),
+  onState(state) {
+    ui.link.value = state
+    if (state !== "open") pool.linkLost()
+  },
+  onMessage: receive,
+  onFrame: (frame) => pool.frame(frame),
+})
+
+export const pool = new Pool(
+  link,
+  {
+    onOpen: (url) => {
+      ui.dialog.value = { kind: "link", url }
+    },
+    onHover: (url) => {
+      ui.hoveredLink.value = url
+    },
+    onStickyUsed() {
+      for (const tell of stickyListeners) tell()
+    },
+    onOutput: (id) => list.sawOutput(id, Date.now()),
+    onAttached: () => undefined,
+  },
+  settings.fontSize.value,
+  settings.scheme.value,
+)
+
+const stickyListeners = new Set<() => void>()
+
+/** Tells when Ctrl or Alt of the on-screen keys was used up; the result stops it. */
+export function onStickyUsed(listener: () => void): () => void {
+  stickyListeners.add(listener)
+  return () => stickyListeners.delete(listener)
+}
+
+let daemonId = ""
+
+function receive(message: DaemonMessage): void {
+  switch (message.type) {
+    case "hello":
+      if (message.page_build && message.page_build !== __BUILD__ && reloadFor(message.page_build)) return
+      // Session ids mean something only together with the daemon they came from.
+      if (daemonId && daemonId !== message.daemon_id) pool.keepOnly(new Set())
+      daemonId = message.daemon_id
+      ui.version.value = message.version
+      ui.conditions.value = message.conditions
+      list.recovering.value = message.recovering
+      if (!message.recovering) sessionsReady(message.sessions)
+      void learnHome()
+      return
+    case "sessions_ready":
+      list.recovering.value = false
+      return sessionsReady(message.sessions)
+    case "session_changed":
+      list.upsert(message.session)
+      return pool.sessionChanged(message.session)
+    case "session_removed":
+      list.remove(message.session)
+      return pool.drop(message.session)
+    case "conditions_changed":
+      ui.conditions.value = message.conditions
+      return
+    case "attach_result":
+      return pool.attachResult(message)
+    case "pty_bell":
+      return list.ring(message.session)
+    case "pty_clipboard":
+      return void copy(message.text, "Copied by the program")
+    case "error":
+      if (message.id === 0) failed(new RequestError(message.code, message.message, message.remedy))
+      return
+  }
+}
+
+function sessionsReady(sessions: Parameters<typeof list.replaceAll>[0]): void {
+  list.replaceAll(sessions)
+  pool.keepOnly(new Set(sessions.map((session) => session.id)))
+  for (const session of sessions) pool.sessionChanged(session)
+  showSelected()
+  pool.attachAll()
+}
+
+/** Reloads once for each build: a daemon that serves another page than it announces must not make a loop. */
+function reloadFor(build: string): boolean {
+  if (sessionStorage.getItem("attn.reloaded") === build) return false
+  sessionStorage.setItem("attn.reloaded", build)
+  location.reload()
+  return true
+}
+
+/** Where the database of a default home stands, or at least below whose home a database stands. */
+const HOMES = [/^(.+)\/\.attn\/attn\.db$/, /^(\/home\/[^/]+|\/Users\/[^/]+|\/root)\//]
+
+/** The home directory, for "~" in paths. */
+async function learnHome(): Promise<void> {
+  if (ui.home.value) return
+  try {
+    const status = await link.request("get_status", {})
+    ui.home.value = HOMES.map((home) => home.exec(status.store.path)?.[1]).find(Boolean) ?? null
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error
+  }
+}
+
+export function connect(): void {
+  link.connect()
+}
+
+export function showSelected(): void {
+  pool.show(list.selected.value)
+}
+
+export function start(): void {
+  link.connect()
+  effect(() => pool.setTheme(settings.scheme.value))
+  effect(() => link.say({ type: "set_theme", theme: reportedTheme(settings.scheme.value) }))
+  effect(() => pool.setFont(settings.fontSize.value))
+  effect(() => {
+    document.title = list.selected.value ? `${list.selected.value.label} · attn` : "attn"
+  })
+  effect(showSelected)
+  document.addEventListener("visibilitychange", () => {
+    pool.visibilityChanged()
+    if (!document.hidden) link.connect()
+  })
+  window.addEventListener("online", () => link.connect())
+}
+
+export function failed(error: unknown): void {
+  if (error instanceof RequestError) ui.toast(error.message, error.remedy, true)
+  else throw error
+}
+
+export function focusTerminal(): void {
+  pool.current?.screen.terminal.focus()
+}
+
+export function choose(id: string, focus = true): void {
+  list.select(id)
+  ui.drawerOpen.value = false
+  if (focus) focusTerminal()
+}
+
+export async function spawn(fields: Omit<SpawnSession, "type" | "id" | "rows" | "cols">): Promise<void> {
+  const room = pool.room()
+  const { session } = await link.request("spawn_session", { ...fields, ...(room ?? {}) })
+  list.upsert(session)
+  choose(session.id)
+}
+
+export async function rename(id: string, label: string): Promise<void> {
+  ui.renaming.value = null
+  const name = label.trim()
+  if (name && name !== list.session(id)?.label) {
+    await link.request("rename_session", { session: id, label: name }).catch(failed)
+  }
+}
+
+export function kill(id: string): Promise<unknown> {
+  return link.request("kill_session", { session: id }).catch(failed)
+}
+
+export function remove(id: string, force: boolean): Promise<unknown> {
+  return link.request("remove_session", { session: id, force }).catch(failed)
+}
+
+export const agents = () => link.request("get_agents", {})
+export const completePath = (prefix: string) => link.request("complete_path", { prefix })
+
+export async function copy(text: string, done = "Copied"): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(text)
+    ui.toast(done)
+  } catch {
+    ui.toast("The browser did not allow copying", "", true)
+  }
+}
+
+export function copySelection(): void {
+  const text = pool.current?.screen.terminal.getSelection()
+  if (text) void copy(text)
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest"
+import { type AttachResult, OUTPUT, SNAPSHOT, SNAPSHOT_END } from "../generated/protocol"
+import { Attachment } from "./attachment"
+import { synchronised } from "./writer"
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const text = (data: Uint8Array) => new TextDecoder().decode(data)
+
+function result(payload: AttachResult["payload"], offset: number): AttachResult {
+  const cursor = { row: 0, col: 0, visible: true }
+  const facts = { type: "attach_result", id: 1, handle: 7, session: "s", screen_rows: 40, screen_cols: 120 } as const
+  const rest = { alternate_screen: false, format: "vt1", fidelity: "screen", source: "live", taken_at_ms: 0 } as const
+  return { ...facts, ...rest, cursor, payload, offset, running: true }
+}
+const frame = (kind: number, offset: number, data: string) => ({ kind, handle: 7, offset, data: bytes(data) })
+
+describe("Attachment", () => {
+  it("paints a snapshot that came in parts and goes on from its offset", () => {
+    const attachment = new Attachment()
+    attachment.begin(result("snapshot", 100))
+    expect(attachment.frame(frame(SNAPSHOT, 0, "abc"))).toBeNull()
+    const step = attachment.frame(frame(SNAPSHOT_END, 100, "def"))
+    expect(step).toMatchObject({ do: "paint", end: 100, rows: 40, cols: 120 })
+    expect(step?.do === "paint" && text(step.data)).toBe("abcdef")
+    expect(attachment.frame(frame(OUTPUT, 100, "xy"))).toMatchObject({ do: "append", end: 102 })
+  })
+
+  it("ignores what it has and asks again for what it misses", () => {
+    const attachment = new Attachment()
+    attachment.begin(result("snapshot", 10))
+    attachment.frame(frame(SNAPSHOT_END, 10, ""))
+    expect(attachment.frame(frame(OUTPUT, 4, "abc"))).toBeNull()
+    const step = attachment.frame(frame(OUTPUT, 8, "abcd"))
+    expect(step?.do === "append" && text(step.data)).toBe("cd")
+    expect(attachment.frame(frame(OUTPUT, 20, "z"))).toEqual({ do: "reattach" })
+  })
+
+  it("continues with a delta after the link was lost", () => {
+    const attachment = new Attachment()
+    attachment.begin(result("snapshot", 10))
+    attachment.frame(frame(SNAPSHOT_END, 10, ""))
+    attachment.end()
+    expect(attachment.received).toBe(10)
+    attachment.begin(result("delta", 15))
+    const step = attachment.frame(frame(SNAPSHOT_END, 15, "abcde"))
+    expect(step?.do === "append" && text(step.data)).toBe("abcde")
+  })
+
+  it("clears nothing when there is no snapshot", () => {
+    const attachment = new Attachment()
+    attachment.begin(result("none", 33))
+    expect(attachment.frame(frame(SNAPSHOT_END, 33, ""))).toEqual({ do: "skip", end: 33 })
+  })
+
+  it("forgets an unfinished payload with the link", () => {
+    const attachment = new Attachment()
+    attachment.begin(result("snapshot", 10))
+    attachment.frame(frame(SNAPSHOT, 0, "abc"))
+    attachment.end()
+    expect(attachment.received).toBeNull()
+    expect(attachment.frame(frame(SNAPSHOT_END, 10, "def"))).toBeNull()
+  })
+})
+
+describe("synchronised", () => {
+  it("ends before the last CSI, so that an unfinished sequence stays the last thing", () => {
+    const framed = text(synchronised(bytes("screen\x1b[?25l\x1b]2;unfin")))
+    expect(framed).toBe("\x1bc\x1b[?2026hscreen\x1b[?2026l\x1b[?25l\x1b]2;unfin")
+  })
+
+  it("does without synchronised output where there is no CSI", () => {
+    expect(text(synchronised(bytes("plain")))).toBe("\x1bcplain")
+  })
+})

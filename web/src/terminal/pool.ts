@@ -1,0 +1,131 @@
+import type { AttachResult, SessionView } from "../generated/protocol"
+import type { Frame } from "../link/frames"
+import type { Link } from "../link/link"
+import { type LiveEvents, LiveTerminal } from "./live"
+import { estimateRoom } from "./room"
+import { FONT_FAMILY, LINE_HEIGHT, type Size } from "./screen"
+import { type Scheme, terminalThemes } from "./theme"
+
+// Terminals kept alive for quick switching. Each may hold 10,000 lines (15 MB) and a WebGL context, of which browsers
+// allow 16 for all pages of a site.
+const LIVE_TERMINALS = 8
+
+/** The live terminals of this page, the one shown last at the end; the one not shown for longest makes room. */
+export class Pool {
+  /** Where terminals are drawn; set once the page stands. */
+  parent: HTMLElement | null = null
+  private readonly live = new Map<string, LiveTerminal>()
+  private readonly byHandle = new Map<number, LiveTerminal>()
+  private shown: LiveTerminal | null = null
+
+  constructor(
+    private readonly link: Link,
+    private readonly events: LiveEvents,
+    private fontSize: number,
+    private scheme: Scheme,
+  ) {}
+
+  get(id: string): LiveTerminal | undefined {
+    return this.live.get(id)
+  }
+
+  get current(): LiveTerminal | null {
+    return this.shown
+  }
+
+  /** Shows the terminal of a session, made now if there is none yet; null shows none. */
+  show(session: SessionView | null): LiveTerminal | null {
+    if (session && this.shown?.id === session.id) return this.shown
+    this.shown?.hide()
+    this.shown = null
+    if (!session || !this.parent) return null
+    const live = this.live.get(session.id) ?? this.create(session)
+    this.live.delete(session.id)
+    this.live.set(session.id, live)
+    this.shown = live
+    live.show(this.parent)
+    this.evict()
+    return live
+  }
+
+  /** The size a session would have that is started now. */
+  room(): Size | null {
+    if (this.shown) return this.shown.screen.proposedSize()
+    const font = { size: this.fontSize, family: FONT_FAMILY, lineHeight: LINE_HEIGHT }
+    return this.parent && estimateRoom(this.parent, font)
+  }
+
+  attachResult(result: AttachResult): void {
+    const live = this.live.get(result.session)
+    if (!live) {
+      this.link.request("detach_session", { handle: result.handle }).catch(() => undefined)
+      return
+    }
+    this.byHandle.delete(live.handle)
+    this.byHandle.set(result.handle, live)
+    live.begin(result)
+  }
+
+  frame(frame: Frame): void {
+    this.byHandle.get(frame.handle)?.frame(frame)
+  }
+
+  /** The link is up and the daemon has its sessions: everything that is alive here goes on where it stopped. */
+  attachAll(): void {
+    this.shown?.attach()
+    for (const live of this.live.values()) if (live !== this.shown) void live.attach()
+  }
+
+  linkLost(): void {
+    this.byHandle.clear()
+    for (const live of this.live.values()) live.lost()
+  }
+
+  sessionChanged(session: SessionView): void {
+    const live = this.live.get(session.id)
+    if (!live) return
+    live.sessionChanged(session)
+    if (!live.handle && session.state === "running") void live.attach()
+  }
+
+  /** Keeps the terminals of these sessions only. */
+  keepOnly(ids: Set<string>): void {
+    for (const id of [...this.live.keys()]) if (!ids.has(id)) this.drop(id)
+  }
+
+  drop(id: string): void {
+    const live = this.live.get(id)
+    if (!live) return
+    if (this.shown === live) this.shown = null
+    this.live.delete(id)
+    this.byHandle.delete(live.handle)
+    live.dispose()
+  }
+
+  setTheme(scheme: Scheme): void {
+    this.scheme = scheme
+    for (const live of this.live.values()) live.screen.theme = terminalThemes[scheme]
+  }
+
+  setFont(fontSize: number): void {
+    this.fontSize = fontSize
+    for (const live of this.live.values()) live.setFont(fontSize)
+  }
+
+  visibilityChanged(): void {
+    for (const live of this.live.values()) live.visibilityChanged()
+  }
+
+  private create(session: SessionView): LiveTerminal {
+    const live = new LiveTerminal(session.id, session, this.link, this.events, this.fontSize, this.scheme)
+    this.live.set(session.id, live)
+    return live
+  }
+
+  private evict(): void {
+    for (const id of this.live.keys()) {
+      if (this.live.size <= LIVE_TERMINALS) return
+      if (id !== this.shown?.id) this.drop(id)
+    }
+  }
+}

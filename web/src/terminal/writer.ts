@@ -1,0 +1,130 @@
+import type { Terminal } from "@xterm/xterm"
+import { join, type Step } from "./attachment"
+
+type Sink = Pick<Terminal, "write" | "resize" | "rows" | "cols" | "buffer" | "scrollToLine">
+type Job = Extract<Step, { do: "paint" | "append" | "skip" }> | { do: "resize"; rows: number; cols: number }
+
+// Measured (docs in ARCHITECTURE.md, "The page"): one write of a snapshot up to 128 KiB blocks for less than 20 ms;
+// a longer one is parsed in parts behind synchronised output so that keys stay quick and no part is ever drawn.
+const ONE_WRITE_BYTES = 128 << 10
+const CHUNK_BYTES = 64 << 10
+// A terminal that nobody sees takes this much per turn; the daemon drops what it cannot keep and sends a fresh frame.
+const HIDDEN_BYTES = 64 << 10
+const HIDDEN_PAUSE_MS = 60
+
+const RIS = encode("\x1bc")
+const SYNC_BEGIN = encode("\x1bc\x1b[?2026h")
+const SYNC_END = encode("\x1b[?2026l")
+const ESC = 0x1b
+const BRACKET = 0x5b
+
+/** Feeds one xterm.js Terminal: one write in flight, what arrives meanwhile is joined, progress told in the callback. */
+export class Writer {
+  private jobs: Job[] = []
+  private busy = false
+  private timer = 0
+  hidden = false
+
+  constructor(
+    private readonly terminal: Sink,
+    private readonly onApplied: (offset: number, painted: boolean) => void,
+  ) {}
+
+  push(job: Job): void {
+    // A frame replaces whatever was waiting to be drawn.
+    if (job.do === "paint") this.jobs = []
+    this.jobs.push(job)
+    this.pump()
+  }
+
+  /** Shown again: take up what waits without the pause. */
+  wake(): void {
+    clearTimeout(this.timer)
+    this.timer = 0
+    this.pump()
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer)
+    this.jobs = []
+    this.busy = true
+  }
+
+  private pump(): void {
+    if (this.busy || this.timer) return
+    const job = this.jobs[0]
+    if (!job) return
+    if (job.do === "append") return this.write(this.takeAppends())
+    this.jobs.shift()
+    if (job.do === "paint") return this.paint(job)
+    if (job.do === "resize") this.fitTo(job.rows, job.cols)
+    else this.onApplied(job.end, false)
+    this.pump()
+  }
+
+  private takeAppends(): { data: Uint8Array; end: number } {
+    const parts: Uint8Array[] = []
+    let bytes = 0
+    let end = 0
+    for (let job = this.jobs[0]; job?.do === "append"; job = this.jobs[0]) {
+      if (this.hidden && bytes >= HIDDEN_BYTES) break
+      parts.push(job.data)
+      bytes += job.data.length
+      end = job.end
+      this.jobs.shift()
+    }
+    return { data: join(parts), end }
+  }
+
+  private write({ data, end }: { data: Uint8Array; end: number }): void {
+    this.busy = true
+    this.inChunks(data, () => this.done(end, false))
+  }
+
+  private paint(job: Extract<Job, { do: "paint" }>): void {
+    this.busy = true
+    const buffer = this.terminal.buffer.active
+    const fromBottom = buffer.baseY - buffer.viewportY
+    this.fitTo(job.rows, job.cols)
+    const done = () => {
+      if (fromBottom > 0) this.terminal.scrollToLine(Math.max(0, this.terminal.buffer.active.baseY - fromBottom))
+      this.done(job.end, true)
+    }
+    if (job.data.length <= ONE_WRITE_BYTES) this.terminal.write(join([RIS, job.data]), done)
+    else this.inChunks(synchronised(job.data), done)
+  }
+
+  private inChunks(data: Uint8Array, done: () => void): void {
+    const last = Math.max(0, Math.ceil(data.length / CHUNK_BYTES) - 1)
+    for (let i = 0; i <= last; i++) {
+      const chunk = data.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
+      this.terminal.write(chunk, i === last ? done : undefined)
+    }
+  }
+
+  private done(end: number, painted: boolean): void {
+    this.busy = false
+    this.onApplied(end, painted)
+    if (this.hidden && this.jobs.length > 0) this.timer = window.setTimeout(() => this.wake(), HIDDEN_PAUSE_MS)
+    else this.pump()
+  }
+
+  private fitTo(rows: number, cols: number): void {
+    if (this.terminal.rows !== rows || this.terminal.cols !== cols) this.terminal.resize(cols, rows)
+  }
+}
+
+/**
+ * A snapshot between RIS + synchronised output and its end. The end goes before the last CSI instead of behind the
+ * data, which may stop inside a sequence that the live bytes will finish.
+ */
+export function synchronised(data: Uint8Array): Uint8Array {
+  let cut = data.length - 1
+  while (cut > 0 && !(data[cut - 1] === ESC && data[cut] === BRACKET)) cut--
+  if (cut <= 0) return join([RIS, data])
+  return join([SYNC_BEGIN, data.subarray(0, cut - 1), SYNC_END, data.subarray(cut - 1)])
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}

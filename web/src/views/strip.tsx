@@ -1,0 +1,67 @@
+import type { JSX } from "preact"
+import type { SessionView } from "../generated/protocol"
+import * as hub from "../hub"
+import * as list from "../state/sessions"
+import * as ui from "../state/ui"
+import type { LiveTerminal } from "../terminal/live"
+import { ago, isEnded, stateText } from "./format"
+import { endSelected, keysOf } from "./shortcuts"
+
+interface Remark {
+  tone: "quiet" | "warn" | "bad"
+  text: string
+  action?: { label: string; keys: string; run(): void }
+}
+
+/** The lines below a terminal that say what is not as usual with it. */
+export function Strip({ session }: { session: SessionView }): JSX.Element | null {
+  // The pool makes the terminal after the selection changes, in an effect of its own.
+  const live = list.selectedId.value === session.id ? hub.pool.get(session.id) : undefined
+  const remarks = [...linkRemarks(), ...sessionRemarks(session), ...(live ? screenRemarks(session, live) : [])]
+  if (remarks.length === 0) return null
+  return (
+    <div class="strip" role="status">
+      {remarks.map(({ tone, text, action }) => (
+        <p key={text} class={tone}>
+          {text}
+          {action && (
+            <button type="button" class="button small tip up end" data-tip={action.keys} onClick={action.run}>
+              {action.label}
+            </button>
+          )}
+        </p>
+      ))}
+    </div>
+  )
+}
+
+function linkRemarks(): Remark[] {
+  if (ui.link.value === "open" || !list.listed.value) return []
+  return [{ tone: "warn", text: "Reconnecting to attn. Your programs keep running; keys are not sent meanwhile." }]
+}
+
+function sessionRemarks(session: SessionView): Remark[] {
+  if (session.state === "running" || session.state === "starting") return []
+  const when = session.exit ? ` · ${ago(session.exit.at_ms, ui.now.value)} ago`.replace("now ago", "just now") : ""
+  if (!isEnded(session)) return [{ tone: "warn", text: `${stateText(session)}.` }]
+  const action = { label: "Remove", keys: keysOf("end"), run: endSelected }
+  return [{ tone: session.state === "exited" ? "quiet" : "warn", text: `${stateText(session)}${when}`, action }]
+}
+
+function screenRemarks(session: SessionView, live: LiveTerminal): Remark[] {
+  const { problem, fidelity, letterbox, painted } = live.state.value
+  const remarks: Remark[] = []
+  if (problem) remarks.push({ tone: "bad", text: [problem.message, problem.remedy].filter(Boolean).join(" ") })
+  if (fidelity === "tail") {
+    remarks.push({ tone: "quiet", text: "The last output, not the exact screen: no emulator keeps this session." })
+  }
+  if (fidelity === "none" && !painted && isEnded(session)) remarks.push({ tone: "quiet", text: "No screen was kept." })
+  if (letterbox && !isEnded(session)) {
+    remarks.push({
+      tone: "quiet",
+      text: `Shown at ${session.rows}×${session.cols}, as another client uses it; here is room for ${letterbox.rows}×${letterbox.cols}.`,
+      action: { label: "Take size", keys: keysOf("take"), run: () => live.takeSize() },
+    })
+  }
+  return remarks
+}
