@@ -1,0 +1,81 @@
+"""How long a snapshot takes: capturing the terminal, then writing it out in slices between turns of a loop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from attn.terminal.emulator import Emulator
+from attn.terminal.repaint import repaint
+from bench.results import Result, median
+from bench.sources import COLS, ROWS
+
+ROUNDS: Final = 7
+
+
+def _plain(number: int) -> str:
+    return f"line {number}: the quick brown fox jumps over the lazy dog and 犬 sleeps {number * 7919 % 10007}\r\n"
+
+
+def _worst(number: int) -> str:
+    """Truecolor that changes every few cells, and links."""
+    runs = "".join(
+        f"\x1b[38;2;{(number + run) % 256};{run * 13 % 256};{number % 256}m{run:05d} " for run in range(COLS // 6 - 4)
+    )
+    return f"{runs}\x1b]8;;https://example.test/{number}\x07link\x1b]8;;\x07\x1b[0m\r\n"
+
+
+@dataclass(frozen=True)
+class _Case:
+    name: str
+    line: int
+    worst: bool
+    budget_ms: float
+
+
+CASES: Final = (
+    _Case("frame, both screens", 0, False, 3),
+    _Case("1,000 lines, plain", 1_000, False, 5),
+    _Case("10,000 lines, plain", 10_000, False, 40),
+    _Case("1,000 lines, truecolor and links", 1_000, True, 30),
+    _Case("10,000 lines, truecolor and links", 10_000, True, 200),
+)
+
+
+def measure() -> Iterator[Result]:
+    """One result a case, and the longest that the worker's loop would have been held up."""
+    longest_ms = 0.0
+    for case in CASES:
+        emulator = _filled(case)
+        times = []
+        for _ in range(ROUNDS):
+            steps = _steps(emulator, history=0 if case.line == 0 else None)
+            times.append(sum(steps))
+            longest_ms = max(longest_ms, *steps)
+        emulator.close()
+        yield Result(f"snapshot: {case.name}", "ms", median(times), f"value <= {case.budget_ms:g}")
+    yield Result("snapshot: longest turn of the loop", "ms", longest_ms, "value <= 10")
+
+
+def _filled(case: _Case) -> Emulator:
+    emulator = Emulator(ROWS, COLS)
+    line = _worst if case.worst else _plain
+    for number in range(case.line + ROWS):
+        emulator.feed(line(number).encode())
+    if case.line == 0:
+        emulator.feed(b"\x1b[?1049h" + "".join(_plain(number) for number in range(ROWS)).encode())
+    return emulator
+
+
+def _steps(emulator: Emulator, history: int | None) -> list[float]:
+    """Milliseconds of the capture and of every slice after it."""
+    begun = time.perf_counter()
+    slices = repaint(emulator.capture(), history)
+    steps = [(time.perf_counter() - begun) * 1000]
+    while True:
+        begun = time.perf_counter()
+        if next(slices, None) is None:
+            return steps
+        steps.append((time.perf_counter() - begun) * 1000)

@@ -1,0 +1,100 @@
+"""Runs the test suites one after the other, each within its share of the half hour that `make test` has.
+
+usage: python tools/suites.py [SUITE...]          all of them without a name
+       python tools/suites.py --full SUITE...     the full form, without a limit of time
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+LAYERS = ("bundle", "cli", "core", "daemon", "store", "terminal", "wire", "worker")
+TOP = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_*.py")))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite: `minutes` is its share on two quiet cores; twice that ends it."""
+
+    name: str
+    minutes: float
+    commands: tuple[tuple[str, ...], ...]
+    folder: str = "."
+
+
+def _pytest(*what: str) -> tuple[str, ...]:
+    return (str(BIN / "pytest"), *what)
+
+
+SUITES = (
+    Suite(
+        "lint",
+        1,
+        (
+            (str(BIN / "ruff"), "format", "--check", "."),
+            (str(BIN / "ruff"), "check", "."),
+            (str(BIN / "mypy"),),
+        ),
+    ),
+    Suite("unit", 1, (_pytest(*TOP, *(f"tests/{layer}" for layer in LAYERS)),)),
+    Suite("page", 1, (("npm", "run", "check"), ("npm", "test")), "web"),
+    Suite("packaging", 3, (_pytest("tests/packaging"),)),
+    Suite("system", 7, (_pytest("tests/system"),)),
+    Suite("browser", 5, (_pytest("tests/browser"),)),
+    Suite("agents", 4, (_pytest("tests/agents"),)),
+)
+
+
+def run(suite: Suite, *, full: bool) -> tuple[bool, float]:
+    """Whether every command of the suite succeeded, and how many minutes it took."""
+    begun = time.monotonic()
+    limit_s = None if full else suite.minutes * 120
+    env = {**os.environ, **({"ATTN_TEST_FULL": "1"} if full else {})}
+    passed = True
+    for command in suite.commands:
+        left_s = None if limit_s is None else max(1.0, limit_s - (time.monotonic() - begun))
+        passed = _command(command, ROOT / suite.folder, env, left_s) and passed
+    return passed, (time.monotonic() - begun) / 60
+
+
+def _command(command: tuple[str, ...], folder: Path, env: dict[str, str], limit_s: float | None) -> bool:
+    with subprocess.Popen(command, cwd=folder, env=env, start_new_session=True) as process:
+        try:
+            return process.wait(limit_s) == 0
+        except subprocess.TimeoutExpired:
+            print(f"{' '.join(command)}: ended after {limit_s:.0f} s, twice the share of its suite", file=sys.stderr)
+            return False
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def main() -> int:
+    """0 when every chosen suite passed. All of them run even when one fails."""
+    full = "--full" in sys.argv[1:]
+    names = [name for name in sys.argv[1:] if name != "--full"] or [suite.name for suite in SUITES]
+    unknown = set(names) - {suite.name for suite in SUITES}
+    if unknown:
+        print(f"no such suite: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 64
+    lines = []
+    for suite in (suite for suite in SUITES if suite.name in names):
+        print(f"== {suite.name}", flush=True)
+        passed, minutes = run(suite, full=full)
+        lines.append((suite, passed, minutes))
+    print("\nsuite       result  minutes  share")
+    for suite, passed, minutes in lines:
+        print(f"{suite.name:<11} {'ok' if passed else 'FAILED':<7} {minutes:7.1f} {suite.minutes:6.0f}")
+    return 0 if all(passed for _, passed, _ in lines) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
