@@ -21,10 +21,10 @@ bench: $(READY) ## measure against tmux and the bare PTY: bench/RESULTS.md
 	@$(BIN)/python -m bench
 
 fidelity: $(READY) ## the full form of the terminal's tests
-	@$(SUITES) --full unit
+	ATTN_TEST_FULL=1 $(BIN)/pytest tests/terminal
 
 soak: $(READY) ## the full form of the tests with real processes
-	@$(SUITES) --full system
+	ATTN_TEST_FULL=1 $(BIN)/pytest tests/system
 
 page: $(READY) ## build the page from web/
 	@$(BIN)/python tools/page.py

@@ -91,6 +91,9 @@ def test_npm_locks_pin_hashes_and_name_no_address(name: str) -> None:
     installed = {path: package for path, package in packages.items() if path}
     assert [path for path, package in installed.items() if not package["integrity"].startswith("sha512-")] == []
     assert [path for path, package in installed.items() if "resolved" in package] == []
+    # Binaries of every platform: `npm ci` refuses a lock that was made where some of them could not be found.
+    optional = {name for package in installed.values() for name in package.get("optionalDependencies", {})}
+    assert optional - {path.rpartition("node_modules/")[2] for path in installed} == set()
 
 
 def test_the_python_lock_pins_hashes_and_names_no_address() -> None:

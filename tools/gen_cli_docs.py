@@ -144,8 +144,8 @@ def _statuses() -> list[str]:
         *rows,
         "",
         "`attn attach`, and `attn new --attach` once the program runs, have their own: 0 detached; the program's own",
-        "status when it ended, 128 + n for signal n; 254 when the session was lost from sight; 255 when it could not be",
-        "attached.",
+        "status when it ended, 128 + n for signal n; 254 when the session was lost from sight; 255 when it could not",
+        "be attached.",
         "",
     ]
 

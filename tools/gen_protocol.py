@@ -70,7 +70,7 @@ def typescript_type(shape: shapes.Type) -> str:
         case shapes.NoneType():
             return "null"
         case shapes.LiteralType(values):
-            return " | ".join(f'"{value}"' for value in sorted(values))
+            return " | ".join(f'"{value}"' for value in sorted(map(str, values)))
         case shapes.ListType(item):
             inner = typescript_type(item)
             return f"({inner})[]" if "|" in inner else f"{inner}[]"

@@ -29,6 +29,7 @@ def main() -> int:
         except page.NodeMissingError as error:
             print(error, file=sys.stderr)
             return 1
+    print("The page (this address logs in once):", flush=True)
     status = subprocess.run([ATTN, "open"], stdin=subprocess.DEVNULL, check=False).returncode
     if status == 0:
         folder = ATTN.parent.relative_to(page.ROOT) if ATTN.is_relative_to(page.ROOT) else ATTN.parent

@@ -1,7 +1,6 @@
 """Runs the test suites one after the other, each within its share of the half hour that `make test` has.
 
-usage: python tools/suites.py [SUITE...]          all of them without a name
-       python tools/suites.py --full SUITE...     the full form, without a limit of time
+usage: python tools/suites.py [SUITE...]     all of them without a name
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LAYERS = ("bundle", "cli", "core", "daemon", "store", "terminal", "wire", "worker")
+UNITS = ("bench", "bundle", "cli", "core", "daemon", "store", "terminal", "tools", "wire", "worker")
 TOP = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_*.py")))
 
 
@@ -44,7 +43,7 @@ SUITES = (
             (str(BIN / "mypy"),),
         ),
     ),
-    Suite("unit", 1, (_pytest(*TOP, *(f"tests/{layer}" for layer in LAYERS)),)),
+    Suite("unit", 1, (_pytest(*TOP, *(f"tests/{unit}" for unit in UNITS)),)),
     Suite("page", 1, (("npm", "run", "check"), ("npm", "test")), "web"),
     Suite("packaging", 3, (_pytest("tests/packaging"),)),
     Suite("system", 7, (_pytest("tests/system"),)),
@@ -53,20 +52,18 @@ SUITES = (
 )
 
 
-def run(suite: Suite, *, full: bool) -> tuple[bool, float]:
+def run(suite: Suite) -> tuple[bool, float]:
     """Whether every command of the suite succeeded, and how many minutes it took."""
     begun = time.monotonic()
-    limit_s = None if full else suite.minutes * 120
-    env = {**os.environ, **({"ATTN_TEST_FULL": "1"} if full else {})}
     passed = True
     for command in suite.commands:
-        left_s = None if limit_s is None else max(1.0, limit_s - (time.monotonic() - begun))
-        passed = _command(command, ROOT / suite.folder, env, left_s) and passed
+        left_s = max(1.0, suite.minutes * 120 - (time.monotonic() - begun))
+        passed = _command(command, ROOT / suite.folder, left_s) and passed
     return passed, (time.monotonic() - begun) / 60
 
 
-def _command(command: tuple[str, ...], folder: Path, env: dict[str, str], limit_s: float | None) -> bool:
-    with subprocess.Popen(command, cwd=folder, env=env, start_new_session=True) as process:
+def _command(command: tuple[str, ...], folder: Path, limit_s: float) -> bool:
+    with subprocess.Popen(command, cwd=folder, start_new_session=True) as process:
         try:
             return process.wait(limit_s) == 0
         except subprocess.TimeoutExpired:
@@ -79,8 +76,7 @@ def _command(command: tuple[str, ...], folder: Path, env: dict[str, str], limit_
 
 def main() -> int:
     """0 when every chosen suite passed. All of them run even when one fails."""
-    full = "--full" in sys.argv[1:]
-    names = [name for name in sys.argv[1:] if name != "--full"] or [suite.name for suite in SUITES]
+    names = sys.argv[1:] or [suite.name for suite in SUITES]
     unknown = set(names) - {suite.name for suite in SUITES}
     if unknown:
         print(f"no such suite: {', '.join(sorted(unknown))}", file=sys.stderr)
@@ -88,7 +84,7 @@ def main() -> int:
     lines = []
     for suite in (suite for suite in SUITES if suite.name in names):
         print(f"== {suite.name}", flush=True)
-        passed, minutes = run(suite, full=full)
+        passed, minutes = run(suite)
         lines.append((suite, passed, minutes))
     print("\nsuite       result  minutes  share")
     for suite, passed, minutes in lines:

@@ -26,8 +26,11 @@ def test_find_goes_through_the_scrollback(tab: Tab) -> None:
     field.fill("line-7$")
     tab.page.get_by_label("Regular expression").click()
     tab.until(lambda: tab.page.locator(".find-count").inner_text() == "1/1", "one match")
+    field.fill("line-(")
+    tab.page.get_by_text("invalid").wait_for()
+    field.fill("line-7$")
     view = "id => { const b = window.attn.terminal(id).buffer.active; return b.baseY - b.viewportY }"
-    assert tab.page.evaluate(view, session) > 400, "the match is in view"
+    tab.until(lambda: tab.page.evaluate(view, session) > 400, "the match in view")
     field.press("Escape")
     tab.run("echo typed")
     tab.until_text(session, "\ntyped")
@@ -148,7 +151,7 @@ def test_a_phone_has_a_drawer_and_the_missing_keys(open_tab: OpenTab, daemon: Da
     one = client.spawn(*SHELL, label="pocket")["id"]
     client.spawn("cat", label="other")
     tab = open_tab(daemon, phone=True)
-    tab.until_text(one, "$")
+    tab.until_text(one, "bash")
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tab.page.get_by_role("button", name="Sessions").click()
     tab.row("other").click()

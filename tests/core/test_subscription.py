@@ -110,6 +110,15 @@ def test_a_snapshot_cut_off_by_the_link_is_asked_for_again_without_waiting() -> 
     assert sub.on_link_ready(9) == [RequestSnapshot(None, "worker")]
 
 
+def test_after_half_of_the_missing_bytes_nobody_knows_where_the_client_is() -> None:
+    sub = Subscription(100, 100)
+    sub.start(since=7)
+    sub.on_head(12)
+    sub.on_chunk(b"he", False)
+    sub.on_link_lost()
+    assert sub.on_link_ready(12) == [RequestSnapshot(None, "worker")]
+
+
 def test_a_resize_drops_what_was_meant_for_the_old_size() -> None:
     sub = attached(window=10)
     sub.on_output(0, b"a" * 10)
@@ -153,7 +162,7 @@ class Delivery(RuleBasedStateMachine):
         self.wire: deque[tuple[str, int, bytes]] = deque()
         self.shown: bytes | None = None  # what the client's screen was fed with
         self.partial = b""
-        self.delta_from: int | None = None
+        self.delta = False
         self.unacked: deque[int] = deque()
         self.snapshots = 0
         self.desyncs_since_head = 0
@@ -213,14 +222,17 @@ class Delivery(RuleBasedStateMachine):
         kind, offset, data = self.wire.popleft()
         if kind in ("snapshot", "delta"):
             self.partial = b""
-            self.delta_from = len(self.shown or b"") if kind == "delta" else None
-        elif kind == str(SNAPSHOT):
-            self.partial += data
-        elif kind == str(SNAPSHOT_END):
-            before = (self.shown or b"") if self.delta_from is not None else b""
-            self.shown = before + self.partial + data
-            assert len(self.shown) == offset
-            self.unacked.append(offset)
+            self.delta = kind == "delta"
+        elif kind in (str(SNAPSHOT), str(SNAPSHOT_END)):
+            if self.delta:
+                assert self.shown is not None
+                self.shown += data  # a delta is applied as it comes and cannot be taken back
+            else:
+                self.partial += data
+            if kind == str(SNAPSHOT_END):
+                self.shown = self.shown if self.delta else self.partial
+                assert self.shown is not None and len(self.shown) == offset
+                self.unacked.append(offset)
         else:
             assert self.shown is not None and offset == len(self.shown), "a gap or a repeated byte"
             self.shown += data

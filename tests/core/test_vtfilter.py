@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import random
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attn.core.vtfilter import MAX_HELD_BYTES, QueryFilter, safe_cut
+
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+COMMON = [b"\x1b[c", b"\x1b[6n", b"\x1b[>c", b"\x1b[?u", b"\x1b]10;?", b"\x1b]11;?", b"\x1b[5n", b"\x1b[0c"]
 
 QUERIES = [
     b"\x1b[c", b"\x1b[0c", b"\x1b[>c", b"\x1b[>0c", b"\x1b[=c", b"\x1b[5n", b"\x1b[6n", b"\x1b[?6n", b"\x1b[?996n",
@@ -116,6 +123,20 @@ def test_the_result_does_not_depend_on_the_cuts(pieces: list[bytes], rng: random
         out += one.feed(data[at : at + step])
         at += step
     assert out + one.flush() == filtered(data)
+
+
+@pytest.mark.parametrize("name", ["codex-first-start-80x24", "codex-resume-120x40", "vttest-1-80x24", "vim-edit-80x24"])
+def test_recordings_of_real_programs_lose_their_queries_and_nothing_else(name: str) -> None:
+    lines = (CORPUS / f"{name}.rec.jsonl").read_text().splitlines()[1:]
+    chunks = [base64.b64decode(event[2]) for event in map(json.loads, lines) if event[1] == "o"]
+    one = QueryFilter()
+    out = b"".join(one.feed(chunk) for chunk in chunks) + one.flush()
+    whole = b"".join(chunks)
+    assert out == filtered(whole)
+    asked = sum(whole.count(query) for query in COMMON)
+    assert asked and not any(query in out for query in COMMON)
+    kept = re.compile(rb"\x1b\[[0-9;]*[mHJK]")
+    assert kept.findall(out) == kept.findall(whole)
 
 
 def test_a_tail_is_cut_behind_what_the_first_cut_went_through() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,21 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def database(path: Path) -> Database:
+def database(path: Path) -> Iterator[Database]:
     database = Database.open(path)
+    database.accept()
     with database.transaction():
         database.run(("CREATE TABLE t (a INTEGER PRIMARY KEY)",))
-    return database
+    yield database
+    database.close()
+
+
+def other_program(code: str, path: Path) -> subprocess.Popen[str]:
+    """Another process on the same file: inside this one, POSIX locks of a second SQLite library would not count."""
+    script = f"import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n{code}"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def test_the_settings_are_what_durability_needs(database: Database, path: Path) -> None:
@@ -35,19 +46,21 @@ def test_the_settings_are_what_durability_needs(database: Database, path: Path) 
 
 
 def test_nobody_else_can_write_or_read_meanwhile(database: Database, path: Path) -> None:
-    other = sqlite3.connect(path, timeout=0)
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        other.execute("SELECT * FROM t")
-    other.close()
+    code = (
+        "try:\n    db.execute('SELECT * FROM t')\nexcept sqlite3.OperationalError as error:\n"
+        "    print(error.sqlite_errorname)"
+    )
+    output, _ = other_program(code, path).communicate(timeout=30)
+    assert output.strip() == "SQLITE_BUSY"
 
 
 def test_a_file_that_another_program_holds_is_a_failure(path: Path) -> None:
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    holder = other_program("db.execute('BEGIN EXCLUSIVE')\nprint('held', flush=True)\nsys.stdin.read()", path)
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     with pytest.raises(StoreFailure) as raised:
         Database.open(path)
     assert raised.value.code == "store_locked" and raised.value.transient
-    other.close()
+    holder.communicate(timeout=30)
     Database.open(path).close()
 
 
@@ -72,11 +85,12 @@ def test_committed_rows_survive_the_end_of_the_process(path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from attn.store.database import Database\n"
         "database = Database.open(Path(sys.argv[1]))\n"
+        "database.accept()\n"
         "with database.transaction():\n"
         "    database.run(('CREATE TABLE t (a INTEGER)', 'INSERT INTO t VALUES (7)'))\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    assert os.spawnv(os.P_WAIT, _python(), [_python(), "-c", code, str(path)]) == -9
+    assert subprocess.run([sys.executable, "-c", code, str(path)], check=False, timeout=30).returncode == -9
     database = Database.open(path)
     assert database.one("SELECT a FROM t") == 7
     database.close()
@@ -94,6 +108,15 @@ def test_a_file_that_was_replaced_takes_no_writes(database: Database, path: Path
     assert raised.value.code == "file_moved"
 
 
+def test_looking_changes_no_byte(path: Path) -> None:
+    other_program("db.execute('CREATE TABLE t (a)')", path).communicate(timeout=30)
+    before = path.read_bytes()
+    database = Database.open(path)
+    assert database.rows("SELECT * FROM t") == [] and database.damage(thorough=True) == []
+    database.close()
+    assert path.read_bytes() == before and [entry.name for entry in path.parent.iterdir()] == ["attn.db"]
+
+
 def test_a_copy_is_whole_and_only_read(database: Database, tmp_path: Path) -> None:
     with database.transaction():
         database.rows("INSERT INTO t VALUES (5)")
@@ -103,9 +126,3 @@ def test_a_copy_is_whole_and_only_read(database: Database, tmp_path: Path) -> No
     with pytest.raises(StoreFailure):
         copy.rows("DELETE FROM t")
     copy.close()
-
-
-def _python() -> str:
-    import sys
-
-    return sys.executable

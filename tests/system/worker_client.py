@@ -18,6 +18,7 @@ from attn.bundle.records import Meta, Spec
 from attn.wire import framing
 from attn.wire import worker_api as api
 from attn.wire.launch import pack_request
+from tests.waiting import wait_until
 
 DAEMON_ID = "test-daemon"
 # Generous: the machine may be busy, and nothing waits this long when all is well.
@@ -45,7 +46,11 @@ class Client:
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(LIMIT_S)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.decoder = framing.Decoder()
         self.last_id = 0
         self.frames: list[tuple[int, bytes]] = []
@@ -133,7 +138,7 @@ class Client:
         deadline = time.monotonic() + limit_s
         while needle not in (shown := self.text(None)):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{needle!r} is not on the screen:\n{shown}")
+                raise TimeoutError(f"{needle!r} is not on the screen:\n{shown[-2000:]}")
             seen = len(self.events)
             try:
                 self.until(lambda seen=seen: len(self.events) > seen, 0.2)
@@ -157,9 +162,13 @@ class Session:
 
     def connect(self, *, attach: bool = False, receive_buffer: int | None = None) -> Client:
         client = Client(self.socket_path, receive_buffer=receive_buffer)
-        client.call("hello", **hello(self.bundle.control()))
-        if attach:
-            client.next_offset = client.call("attach")["offset"]
+        try:
+            client.call("hello", **hello(self.bundle.control()))
+            if attach:
+                client.next_offset = client.call("attach")["offset"]
+        except BaseException:
+            client.socket.close()
+            raise
         return client
 
 
@@ -251,16 +260,7 @@ def end(session: Session) -> None:
             client.call("remove")
     except (OSError, Gone, Refused):
         pass  # it is over already
-    wait_until(lambda: not session.bundle.lock_held() if session.bundle.path.exists() else True)
-
-
-def wait_until(done: Callable[[], object], limit_s: float = LIMIT_S) -> None:
-    """Poll `done`: for what gives no event, such as the end of a process that is not ours."""
-    deadline = time.monotonic() + limit_s
-    while not done():
-        if time.monotonic() > deadline:
-            raise TimeoutError("it did not come true")
-        select.select([], [], [], 0.01)
+    wait_until(lambda: not (session.bundle.path.exists() and session.bundle.lock_held()), LIMIT_S, "the worker's end")
 
 
 def alive(pid: int) -> bool:

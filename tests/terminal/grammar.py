@@ -126,7 +126,7 @@ class Grammar:
                     "\x1b]8;;\x1b\\",
                     "\x1b]8;;\x07",
                 ),
-            ),  # fmt: skip
+            ),
             (1, self._pick("\x1bH", "\x1b[g", "\x1b[3g\x1b[5G\x1bH\x1b[33G\x1bH")),
             (1, self._pick(*(f"\x1b[{number} q" for number in range(7)))),
         ]

@@ -68,7 +68,7 @@ def test_every_number_is_the_one_that_the_library_declares(declarations: str) ->
     declared = _enumerators(declarations)
     prefixes = {"OPT": "TERMINAL_OPT", "DATA": "TERMINAL_DATA"}
     for name, value in vars(binding).items():
-        if name.isupper() and isinstance(value, int) and not name.startswith("_"):
+        if name.isupper() and type(value) is int and not name.startswith("_"):
             first, _underscore, rest = name.partition("_")
             assert declared[f"GHOSTTY_{prefixes.get(first, first)}_{rest}"] == value, name
 

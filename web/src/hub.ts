@@ -1,6 +1,7 @@
-import { effect } from "@preact/signals"
+import { effect, type ReadonlySignal, untracked } from "@preact/signals"
 import { type DaemonMessage, PROTOCOL, type SpawnSession } from "./generated/protocol"
 import { Link, RequestError } from "./link/link"
+import { login } from "./link/login"
 import * as list from "./state/sessions"
 import * as settings from "./state/settings"
 import * as ui from "./state/ui"
@@ -38,7 +39,6 @@ export const pool = new Pool(
       for (const tell of stickyListeners) tell()
     },
     onOutput: (id) => list.sawOutput(id, Date.now()),
-    onAttached: () => undefined,
   },
   settings.fontSize.value,
   settings.scheme.value,
@@ -131,18 +131,37 @@ export function showSelected(): void {
 
 export function start(): void {
   link.connect()
-  effect(() => pool.setTheme(settings.scheme.value))
-  effect(() => link.say({ type: "set_theme", theme: reportedTheme(settings.scheme.value) }))
-  effect(() => pool.setFont(settings.fontSize.value))
-  effect(() => {
-    document.title = list.selected.value ? `${list.selected.value.label} · attn` : "attn"
+  window.addEventListener("hashchange", () => void addressChanged())
+  follow(settings.scheme, (scheme) => {
+    pool.setTheme(scheme)
+    link.say({ type: "set_theme", theme: reportedTheme(scheme) })
   })
-  effect(showSelected)
+  follow(settings.fontSize, (size) => pool.setFont(size))
+  follow(list.selected, (session) => {
+    document.title = session ? `${session.label} · attn` : "attn"
+    pool.show(session)
+  })
   document.addEventListener("visibilitychange", () => {
     pool.visibilityChanged()
     if (!document.hidden) link.connect()
   })
   window.addEventListener("online", () => link.connect())
+}
+
+/** Calls `act` with the value now and whenever it changes; what `act` reads does not matter. */
+function follow<T>(value: ReadonlySignal<T>, act: (value: T) => void): void {
+  effect(() => {
+    const current = value.value
+    untracked(() => act(current))
+  })
+}
+
+/** A login address, or one that names a session, was put into a page that is open. */
+async function addressChanged(): Promise<void> {
+  ui.loginProblem.value = await login()
+  link.connect()
+  const named = list.selectionInAddress()
+  if (named && list.session(named)) list.select(named)
 }
 
 export function failed(error: unknown): void {

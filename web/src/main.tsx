@@ -8,10 +8,12 @@ import { automation } from "./automation"
 import { start } from "./hub"
 import { login } from "./link/login"
 import * as ui from "./state/ui"
+import { watchPixels } from "./terminal/pixels"
 import { App } from "./views/app"
 import { installShortcuts } from "./views/shortcuts"
 
 window.attn = automation
+watchPixels()
 ui.loginProblem.value = await login()
 installShortcuts()
 const root = document.getElementById("app")

@@ -6,17 +6,15 @@ whole, so that any reader at any moment sees the old or the new one.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 from attn.bundle import records
-from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, open_directory, read_whole, write_whole
+from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, Directory
 from attn.bundle.records import ExitRecord, Meta, ScreenRecord, Spec, WorkerRecord
 from attn.core.session import valid_session_id
 
@@ -49,29 +47,30 @@ class Bundle:
     OSError means that the files could not be looked at, which says nothing about the session.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path | str) -> None:
+        self._folder = os.fspath(path)
+
+    @property
+    def path(self) -> Path:
+        return Path(self._folder)
 
     @property
     def session_id(self) -> str:
-        return self.path.name
+        return os.path.basename(self._folder)
 
     def create(self, spec: Spec, meta: Meta) -> str:
         """Make the directory and write what the session is; returns the token that its worker will ask for.
 
         All of it is on disk when this returns. Raises FileExistsError when the session exists, OSError otherwise.
         """
-        token = secrets.token_hex(_TOKEN_BYTES)
-        self.path.mkdir(mode=0o700)
-        with self._directory() as directory:
-            write_whole(directory, CONTROL, token.encode())
-            write_whole(directory, META, records.to_json(meta))
-            write_whole(directory, SPEC, records.to_json(spec))
-        parent = open_directory(os.fspath(self.path.parent))
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        token = os.urandom(_TOKEN_BYTES).hex()
+        os.mkdir(self._folder, 0o700)
+        with Directory(self._folder) as directory:
+            directory.write(CONTROL, token.encode())
+            directory.write(META, records.to_json(meta))
+            directory.write(SPEC, records.to_json(spec))
+        with Directory(os.path.dirname(self._folder)) as parent:
+            parent.sync()
         return token
 
     def spec(self) -> Spec:
@@ -110,21 +109,23 @@ class Bundle:
 
         Raises BundleBusy when a worker has it.
         """
-        with self._directory() as directory:
-            lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=directory)
+        with Directory(self._folder) as directory:
+            lock = directory.open(LOCK, os.O_RDWR | os.O_CREAT)
         for _ in range(_LOCK_TRIES):
-            with contextlib.suppress(BlockingIOError):
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE_S)
+            else:
                 return lock
-            time.sleep(_LOCK_PAUSE_S)
         os.close(lock)
         raise BundleBusy(f"session {self.session_id} has a living worker")
 
     def lock_held(self) -> bool:
         """Is a worker of this session alive? OSError when that cannot be known."""
-        with self._directory() as directory:
+        with Directory(self._folder) as directory:
             try:
-                lock = os.open(LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+                lock = directory.open(LOCK, os.O_RDWR)
             except FileNotFoundError:
                 return False
         try:
@@ -142,39 +143,35 @@ class Bundle:
         """
         if self.lock_held():
             raise BundleBusy(f"session {self.session_id} has a living worker")
-        with self._directory() as directory:
+        with Directory(self._folder) as directory:
             for name in _KNOWN:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=directory)
-            rest = os.listdir(directory)
+                directory.unlink(name)
+            rest = os.listdir(directory.descriptor)
         if rest:
-            raise BundleDamaged(f"{self.path} holds {sorted(rest)[0]}, which attn did not write")
-        self.path.rmdir()
+            raise BundleDamaged(f"{self._folder} holds {min(rest)}, which attn did not write")
+        os.rmdir(self._folder)
 
-    @contextlib.contextmanager
-    def _directory(self) -> Iterator[int]:
-        directory = open_directory(os.fspath(self.path))
-        try:
-            yield directory
-        finally:
-            os.close(directory)
+    def open_errors(self) -> int:
+        """A descriptor for what the worker prints when something goes wrong. Raises OSError."""
+        with Directory(self._folder) as directory:
+            return directory.open(ERRORS, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def _write(self, name: str, data: bytes) -> None:
-        with self._directory() as directory:
-            write_whole(directory, name, data)
+        with Directory(self._folder) as directory:
+            directory.write(name, data)
 
     def _read(self, name: str, decode: Callable[[bytes], Value]) -> Value | None:
         try:
-            with self._directory() as directory:
-                data = read_whole(directory, name)
+            with Directory(self._folder) as directory:
+                data = directory.read(name)
             return None if data is None else decode(data)
         except ValueError as error:
-            raise BundleDamaged(f"{self.path / name} is damaged: {error}") from error
+            raise BundleDamaged(f"{self._folder}/{name} is damaged: {error}") from error
 
     def _required(self, name: str, decode: Callable[[bytes], Value]) -> Value:
         value = self._read(name, decode)
         if value is None:
-            raise BundleDamaged(f"{self.path / name} is missing")
+            raise BundleDamaged(f"{self._folder}/{name} is missing")
         return value
 
 

@@ -108,7 +108,11 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 
 def to_json(record: Any) -> bytes:
     """A record -> the bytes of its file."""
-    return json.dumps(asdict(record), separators=(",", ":")).encode()
+    return _encode({field.name: getattr(record, field.name) for field in fields(record)})
+
+
+def _encode(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def from_json(kind: type[Record], data: bytes) -> Record:
@@ -146,7 +150,7 @@ def screen_to_bytes(screen: ScreenRecord) -> bytes:
     """One line of JSON with the facts and the length of each part, then the parts."""
     facts = {field.name: getattr(screen, field.name) for field in fields(ScreenFacts)}
     parts = [screen.vt, screen.text.encode(), screen.cells_json.encode(), screen.tail]
-    head = json.dumps({**facts, "parts": [len(part) for part in parts]}, separators=(",", ":")).encode()
+    head = _encode({**facts, "parts": [len(part) for part in parts]})
     return b"\n".join((head, b"".join(parts)))
 
 

@@ -35,14 +35,14 @@ def attach_command(session: str, read_only: bool) -> int:
 
 def require_terminal() -> None:
     """Raises AttnError `not_a_terminal`."""
-    Console().close()
+    Console()
 
 
 def attach_to(ref: str, *, read_only: bool) -> int:
     """Attach until the person detaches or the program ends; the exit status."""
     try:
-        home = home_from_env(os.environ)
         console = Console()
+        home = home_from_env(os.environ)
         settings = config.load(home, os.environ)
         link = connect(home)
         session = chosen(link, ref)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
 import time
 import unicodedata
@@ -123,9 +122,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["  ".join(cell + " " * (widths[i] - width(cell)) for i, cell in enumerate(row)).rstrip() for row in cells]
     if not sys.stdout.isatty():
         return lines
-    columns = shutil.get_terminal_size().columns
+    columns = _columns()
     state_at = widths[0] + 2
     return [_coloured(cut(line, columns), row[1], state_at) for line, row in zip(lines, cells, strict=True)]
+
+
+def _columns() -> int:
+    """Width of the terminal on stdout. Not shutil's, which imports the compressors."""
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isdecimal() and int(given) else os.get_terminal_size(sys.stdout.fileno()).columns
 
 
 def cut(text: str, columns: int) -> str:

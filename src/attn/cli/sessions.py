@@ -51,12 +51,12 @@ def new_command(
     runs on when this command, this terminal or the daemon ends.
     """
     rows, cols = parse_size(size) if size else own_size()
-    message = SpawnSession(
+    request = SpawnSession(
         id=0,
         agent=agent or "shell",
         argv=list(argv) if argv and agent is None else None,
         args=list(argv) if agent is not None else [],
-        cwd=os.path.abspath(os.path.expanduser(cwd)) if cwd else os.getcwd(),
+        cwd=os.path.abspath(os.path.expanduser(cwd or ".")),
         label=label,
         rows=rows,
         cols=cols,
@@ -65,19 +65,23 @@ def new_command(
         parent=os.environ.get("ATTN_SESSION") or None,
     )
     if attach:
-        from attn.cli.attach import attach_to, require_terminal
-
-        require_terminal()
-        with daemon_link() as link:
-            session = link.request(message, SpawnResult, SPAWN_TIMEOUT_S).session
-        return attach_to(session.id, read_only=False)
+        return _start_attached(request)
     with daemon_link() as link:
-        session = link.request(message, SpawnResult, SPAWN_TIMEOUT_S).session
+        session = link.request(request, SpawnResult, SPAWN_TIMEOUT_S).session
     if as_json:
         show_json(session)
     else:
         show(session.id)
     return 0
+
+
+def _start_attached(request: SpawnSession) -> int:
+    from attn.cli.attach import attach_to, require_terminal
+
+    require_terminal()  # before a program runs that nobody would see
+    with daemon_link() as link:
+        session = link.request(request, SpawnResult, SPAWN_TIMEOUT_S).session
+    return attach_to(session.id, read_only=False)
 
 
 def own_size() -> tuple[int | None, int | None]:

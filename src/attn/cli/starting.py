@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
 from attn.cli.render import tell_conditions
@@ -19,6 +18,9 @@ from attn.errors import EXIT_BUSY, AttnError
 from attn.paths import Home, home_from_env
 from attn.wire.client_events import StopResult
 from attn.wire.client_requests import StopDaemon
+
+if TYPE_CHECKING:
+    import subprocess
 
 # DESIGN §2: every starter waits this long at most.
 START_TIMEOUT_S: Final = 10.0
@@ -121,6 +123,8 @@ def _make_log(home: Home) -> int:
 
 
 def _launch(home: Home, options: Sequence[str]) -> subprocess.Popen[bytes]:
+    import subprocess  # 4 ms that a command pays only when it starts the daemon
+
     with home.daemon_log.open("ab") as log:
         # Its own session and no terminal: neither Ctrl-C here nor the end of this login reaches it.
         return subprocess.Popen(

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import resources
 from typing import Final
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 LOGIN_BODY_MAX_BYTES: Final = 4096
 PAGE_CONNECTIONS_MAX: Final = 64
+SHUTDOWN_LIMIT_S: Final = 1.0
 _WEBSOCKET_KINDS: Final = {WSMsgType.TEXT: client_api.JSON, WSMsgType.BINARY: client_api.BINARY}
 
 
@@ -145,13 +147,13 @@ def page_build(assets: dict[str, Asset]) -> str:
 async def serve(site: Site, listener: socket.socket) -> Callable[[], Awaitable[None]]:
     """Answer requests on `listener` from now on; the result ends it."""
     app = web.Application(middlewares=[_guard(site)], client_max_size=LOGIN_BODY_MAX_BYTES)
-    app.router.add_get("/ws", lambda request: _websocket(site, request))
-    app.router.add_get("/health", lambda request: _health(site, request))
-    app.router.add_post("/login", lambda request: _login(site, request))
-    app.router.add_get("/{path:.*}", lambda request: _asset(site, request))
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    app.router.add_get("/ws", partial(_websocket, site))
+    app.router.add_get("/health", partial(_health, site))
+    app.router.add_post("/login", partial(_login, site))
+    app.router.add_get("/{path:.*}", partial(_asset, site))
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_LIMIT_S)
     await runner.setup()
-    await web.SockSite(runner, listener, shutdown_timeout=1.0).start()
+    await web.SockSite(runner, listener).start()
 
     async def stop() -> None:
         for peer in list(site.sockets):

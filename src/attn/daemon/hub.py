@@ -59,6 +59,7 @@ class Hub:
         self._next_handle = itertools.count(1)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._active: set[Session] = set()
+        self._silent: set[str] = set()
         # One thread for all files of sessions: writes keep their order, and a slow disk holds up no echo.
         self._disk = ThreadPoolExecutor(1, "disk")
 
@@ -144,6 +145,7 @@ class Hub:
         """Tell every client, and the index."""
         if self.sessions.get(session.id) is session:
             self.index.save(session)
+            self._silence_changed(session.id, session.state == "unreachable")
             if not self.recovering:
                 self._tell(f"session {session.id}", events.SessionChanged(session=session.view()))
 
@@ -191,7 +193,6 @@ class Hub:
             session.ended.set()
         self.session_changed(session)
         session.settle()
-        self.unreachable_changed()
 
     def session_unlinked(self, session: Session) -> None:
         """The link to its worker broke. Its end, if it was one, is known already; else find out."""
@@ -220,6 +221,7 @@ class Hub:
             session.link.close()
         session.ended.set()
         self._tell(f"session {session.id}", events.SessionRemoved(session=session.id))
+        self._silence_changed(session.id, False)
         await self.index.delete(session.id)
 
     def running_count(self) -> int:
@@ -229,7 +231,8 @@ class Hub:
         """The list of sessions is whole: tell those who connected meanwhile."""
         self.recovery, self.recovering = counts, False
         self._tell("sessions", events.SessionsReady(sessions=self._views()))
-        self.unreachable_changed()
+        for session in self.sessions.values():
+            self._silence_changed(session.id, session.state == "unreachable")
 
     def recovery_view(self) -> RecoveryView:
         names = ("recovered", "recreated", "exited", "lost", "unreachable", "quarantined")
@@ -259,12 +262,13 @@ class Hub:
         if self.conditions.pop(code, None) is not None:
             self._tell("conditions", events.ConditionsChanged(conditions=list(self.conditions.values())))
 
-    def unreachable_changed(self) -> None:
+    def _silence_changed(self, session_id: str, silent: bool) -> None:
         """One condition for all workers that do not answer."""
-        if self.recovering:
+        if self.recovering or silent == (session_id in self._silent):
             return
-        silent = [session.label for session in self.sessions.values() if session.state == "unreachable"]
-        if silent:
-            self.raise_condition("session_unreachable", f"no answer from the worker of {', '.join(silent[:5])}")
+        (self._silent.add if silent else self._silent.discard)(session_id)
+        labels = [self.sessions[each].label for each in self._silent if each in self.sessions]
+        if labels:
+            self.raise_condition("session_unreachable", f"no answer from the worker of {', '.join(labels[:5])}")
         else:
             self.clear_condition("session_unreachable")

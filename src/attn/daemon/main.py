@@ -65,7 +65,7 @@ class Daemon:
         hub = Hub(self._home, self._daemon_id, self._port, index, clipboard=self._config.osc52_write)
         spawner = Spawner(lambda state: _spawner_condition(hub, state))
         spawner.start()
-        index.sessions, index.changed = lambda: hub.sessions.values(), lambda: _store_condition(hub)
+        index.sessions, index.changed = hub.sessions.values, lambda: _store_condition(hub)
         opened = hub.start(index.open(), "store")
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, spawner.reap)

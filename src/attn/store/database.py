@@ -38,20 +38,17 @@ class Database:
 
     @classmethod
     def open(cls, path: Path, *, vfs: str | None = None) -> Database:
-        """Open a file that exists, take its lock, and make it durable. Raises StoreFailure."""
+        """Open a file that exists and take its lock. Until `accept` its bytes do not change. Raises StoreFailure."""
         try:
             connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         except apsw.Error as error:
             raise classify(_sqlite_error(error), path) from error
         try:
             connection.set_busy_timeout(BUSY_MS)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_log(path)))
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the first access, or WAL makes a -shm file
-            mode = connection.execute("PRAGMA journal_mode = WAL").get
-            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("SELECT count(*) FROM sqlite_schema").get  # takes the lock, now  # noqa: B018
-            if mode != "wal":
-                raise StoreFailure("store_failed", f"{path} stays in journal mode {mode!r}", path=path)
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # takes the lock, now
             return cls(connection, path)
         except apsw.Error as error:
             connection.close()
@@ -59,6 +56,17 @@ class Database:
         except StoreFailure:
             connection.close()
             raise
+
+    def accept(self) -> None:
+        """This is a database to work with: make commits durable. Raises StoreFailure."""
+        mode = self.one("PRAGMA journal_mode = WAL")
+        if mode != "wal":
+            raise StoreFailure("store_failed", f"{self.path} stays in journal mode {mode!r}", path=self.path)
+        self.rows("PRAGMA synchronous = FULL")
+        try:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), self.path) from error
 
     @classmethod
     def open_copy(cls, path: Path) -> Database:
@@ -164,6 +172,11 @@ class Database:
 def library_version() -> str:
     """The version of SQLite that is used, as `3.54.1`."""
     return str(apsw.sqlite_lib_version())
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
 
 
 def _sqlite_error(error: apsw.Error) -> SqliteError:

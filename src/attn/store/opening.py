@@ -95,6 +95,7 @@ def open_store(home: Home, *, ephemeral: bool = False, now_ms: int) -> Store:
     database = Database.open(home.database)
     try:
         todo = _check(database, home, thorough=not clean, had_rows=sentinel is not None)
+        database.accept()
         if todo.run or todo.adopt:
             _make_room(home)
             backup.make(database, home.backups, "migration", now_ms)
@@ -146,7 +147,7 @@ def _refuse_stray_log(path: Path) -> None:
     """A log next to no database: put beside a new one, SQLite would replay old pages over it."""
     for suffix in ("-wal", "-journal"):
         log = path.with_name(path.name + suffix)
-        if log.exists():
+        if log.exists() and log.stat().st_size:
             raise StoreFailure("wal_mismatch", f"{log} stands there without its database", path=path)
 
 
@@ -163,6 +164,7 @@ def _create(home: Home, now_ms: int) -> None:
     os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     database = Database.open(unfinished)
     try:
+        database.accept()
         schema.apply(database, Plan(run=MIGRATIONS), now_ms)
     finally:
         database.close()

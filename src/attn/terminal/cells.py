@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from attn.terminal.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, WIDE_SPACE, Link, Look, OpenPage, Row
+from attn.terminal.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, WIDE_SPACE, Link, Look, OpenPage, Row, base_of
 from attn.terminal.records import PRIMARY, Capture, Snapshot
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ _CSS: Final = {
     "faint": "opacity:.6",
     "invisible": "visibility:hidden",
 }
+_WIDE_BLANK: Final = re.compile(f"[ {EMPTY}]{TAIL}")
+_BLANK: Final = re.compile(f"[{EMPTY}{HEAD}]")
 _SAFE_LINK: Final = re.compile(r"(?:https?|file)://[^\s\x00-\x1f]+\Z")
 
 
@@ -94,7 +96,7 @@ def _rows(snapshot: Snapshot, history: int | None) -> Iterator[tuple[OpenPage, R
 def _row_text(page: OpenPage, row: Row) -> str:
     text = page.text(row)
     if row.marks:
-        text = "".join(char + row.marks.get(col, "") for col, char in enumerate(text))
+        text = "".join(base_of(text, col) + row.marks.get(col, "") for col in range(len(text)))
     return _printed(text)
 
 
@@ -102,7 +104,7 @@ def _printed(text: str) -> str:
     """A line's text with spaces where nothing was printed."""
     if text.isascii() and text.isprintable():
         return text
-    return text.replace(EMPTY + TAIL, WIDE_SPACE).replace(TAIL, "").replace(EMPTY, " ").replace(HEAD, " ")
+    return _BLANK.sub(" ", _WIDE_BLANK.sub(WIDE_SPACE, text)).replace(TAIL, "")
 
 
 def _spans(page: OpenPage, row: Row) -> Iterator[tuple[str, int, Look]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from attn.terminal import binding, keys
@@ -298,20 +299,17 @@ def _rgb(text: str) -> tuple[int, int, int]:
     return value >> 16, value >> 8 & 0xFF, value & 0xFF
 
 
+_ESCAPED: Final = re.compile(rb"%([0-9a-fA-F]{2})")
+_CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f]")
+
+
 def _path_of(url: str) -> str:
-    """The path in an OSC 7 report: `file://host/path` with %XX escapes, or a bare path."""
+    """The path in an OSC 7 report: `file://host/path` with %XX escapes, or a bare path. Control characters go."""
     path = url
     if url.startswith(("file://", "kitty-shell-cwd://")):
         path = "/" + url.split("://", 1)[1].partition("/")[2]
-    if "%" not in path:
-        return path
-    head, *escapes = path.encode().split(b"%")
-    out = head
-    for piece in escapes:
-        digits = piece[:2]
-        hexadecimal = len(digits) == 2 and all(digit in b"0123456789abcdefABCDEF" for digit in digits)
-        out += bytes([int(digits, 16)]) + piece[2:] if hexadecimal else b"%" + piece
-    return out.decode("utf-8", "replace")
+    raw = _ESCAPED.sub(lambda escape: bytes([int(escape[1], 16)]), path.encode())
+    return _CONTROL.sub("", raw.decode("utf-8", "replace"))
 
 
 def self_test() -> None:

@@ -141,7 +141,7 @@ class OpenPage:
             keys |= word & (word >> 1 & _repeat(1, count, unit)) * _CONTENT_BITS
         text, clusters = _texts(word, count, unit), _NO_CLUSTERS
         if row.marks:
-            clusters = {col: _base(text, col) + marks for col, marks in row.marks.items()}
+            clusters = {col: base_of(text, col) + marks for col, marks in row.marks.items()}
             text = _with_clusters(text, clusters)
         spans, end, looks = [], 0, self._looks
         for key, cells in groupby(array(_ARRAY_CODES[unit], keys.to_bytes(unit * count, "little"))):
@@ -187,7 +187,7 @@ def _repeat(word: int, count: int, unit: int) -> int:
     return value
 
 
-def _base(text: str, col: int) -> str:
+def base_of(text: str, col: int) -> str:
     """The character that marks combine with; a blank of two cells is an ideographic space."""
     return WIDE_SPACE if text[col : col + 2] in (" " + TAIL, EMPTY + TAIL) else text[col]
 

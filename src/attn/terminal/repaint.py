@@ -97,7 +97,9 @@ class _Cursors:
         self._painter.emit(sequences.kitty_keyboard(alternate.header))
         self.save(alternate)
         self._painter.pen(alternate.header.pen)  # the screen is cleared with it when a program enters it again
-        self._painter.emit("\x1b[?47l")
+        # Leaving by 47 would unset a 47 that is left over from an earlier switch.
+        left_over = self._snapshot.mode(47) and not self._snapshot.mode(1049)
+        self._painter.emit("\x1b[?1049l" if left_over else "\x1b[?47l")
         self._painter.reset_style()  # some terminals have one pen for each screen, others one for both
 
     def save(self, screen: Screen) -> None:

@@ -11,6 +11,7 @@ Started by the spawner, or as `python -I -m attn.worker.server FD` with the orde
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import selectors
 import signal
@@ -18,12 +19,11 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Final, assert_never
 
 import attn
 from attn.bundle import identity
-from attn.bundle.bundle import ERRORS, Bundle, BundleBusy
+from attn.bundle.bundle import Bundle, BundleBusy
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, WorkerRecord
 from attn.terminal.emulator import SNAPSHOT_FORMAT
@@ -43,6 +43,7 @@ PAUSE_MS: Final = 100
 BULK_QUEUE_BYTES: Final = 256 << 10
 REOPEN_MS: Final = 250
 LEAVE_MS: Final = 1000
+_SIGTERM: Final = int(signal.SIGTERM)
 
 
 class Worker:
@@ -61,7 +62,8 @@ class Worker:
         self.peers = Peers(self.loop, listener, self)
         self.sender = methods.Sender(self)
         self.keeper = Keeper(self.screen, self.loop, bundle.write_screen if launch.persist_screen else None)
-        self._buffer = memoryview(bytearray(READ_BYTES))
+        # Pages that no read ever reached cost nothing, unlike those of a bytearray.
+        self._buffer = memoryview(mmap.mmap(-1, READ_BYTES))
         self._reading = True
         self._patient = True
         self._open = True
@@ -221,7 +223,7 @@ class Worker:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def _signalled(self, numbers: bytes) -> None:
-        if signal.SIGTERM in numbers:
+        if _SIGTERM in numbers:
             self.end_programs()
         self._reap()
 
@@ -296,7 +298,7 @@ def run(record: bytes, report: int) -> None:
     wakeup, alarm = socket.socketpair()
     for end in (wakeup, alarm):
         end.setblocking(False)
-    _take_signals(alarm.fileno())
+    signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
     try:
         worker = _begin(unpack_request(record))
     except pty.LaunchError as error:
@@ -316,12 +318,12 @@ def _answer(report: int, line: str) -> None:
     os.close(report)
 
 
-def _take_signals(alarm: int) -> None:
+def take_signals() -> None:
+    """Handle signals as a worker does. The spawner does it once for all: here, enum members would cost every fork."""
     for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, _woken)
-    signal.set_wakeup_fd(alarm, warn_on_full_buffer=False)
 
 
 def _woken(number: int, frame: object) -> None:
@@ -333,8 +335,8 @@ def _begin(launch: Launch) -> Worker:
     os.chdir("/")
     name_process(WORKER_NAME)
     become_subreaper()
-    _redirect(launch.bundle_dir)
-    bundle = Bundle(Path(os.fsdecode(launch.bundle_dir)))
+    bundle = Bundle(os.fsdecode(launch.bundle_dir))
+    _redirect(bundle)
     lock = bundle.acquire_lock()
     try:
         listener = listen(launch.socket_path)
@@ -366,14 +368,9 @@ def _introduce(worker: Worker) -> None:
         raise
 
 
-def _redirect(bundle_dir: bytes) -> None:
-    nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
-    errors = os.open(
-        os.path.join(bundle_dir, os.fsencode(ERRORS)),
-        os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC,
-        0o600,
-    )
-    for target, source in enumerate((nothing, nothing, errors)):
+def _redirect(bundle: Bundle) -> None:
+    nothing, errors = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC), bundle.open_errors()
+    for source, target in ((nothing, 0), (nothing, 1), (errors, 2)):
         os.dup2(source, target)
     os.close(nothing)
     os.close(errors)
@@ -381,6 +378,7 @@ def _redirect(bundle_dir: bytes) -> None:
 
 def main() -> None:
     """A worker by exec, when there is no spawner."""
+    take_signals()
     with socket.socket(fileno=int(sys.argv[1])) as channel:
         channel.setblocking(True)
         order = receive_order(channel)

@@ -7,7 +7,6 @@ import os
 import pty
 import select
 import signal
-import socket
 import struct
 import termios
 from collections.abc import Iterator
@@ -120,11 +119,3 @@ def test_a_terminal_that_hangs_up_is_noticed() -> None:
             assert console.pending_bytes == 0
     finally:
         os.close(slave)
-
-
-def test_a_console_that_was_not_entered_can_be_closed(ends: tuple[int, int]) -> None:
-    console = Console(ends[1], ends[1])
-    fd = console.signal_fd
-    console.close()
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        socket.socket(fileno=fd)

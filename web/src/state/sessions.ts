@@ -15,6 +15,11 @@ export const sessions = computed(() =>
 )
 export const selected = computed(() => (selectedId.value ? (byId.value.get(selectedId.value) ?? null) : null))
 
+/** Whether nothing runs in it any more. */
+export function isEnded(view: SessionView): boolean {
+  return view.state === "exited" || view.state === "lost" || view.state === "recoverable"
+}
+
 export function session(id: string): SessionView | undefined {
   return byId.value.get(id)
 }
@@ -66,6 +71,6 @@ export function neighbour(step: number): string | null {
   return list[(at + step + list.length) % list.length]?.id ?? null
 }
 
-function selectionInAddress(): string | null {
+export function selectionInAddress(): string | null {
   return /^#session=([a-z0-9]+)$/.exec(location.hash)?.[1] ?? null
 }

@@ -1,7 +1,8 @@
 import { signal } from "@preact/signals"
-import type { AttachResult, SessionView } from "../generated/protocol"
+import { type AttachResult, OUTPUT, type SessionView } from "../generated/protocol"
 import { type Frame, packInput } from "../link/frames"
 import { type Link, RequestError } from "../link/link"
+import { isEnded } from "../state/sessions"
 import { Attachment } from "./attachment"
 import { Screen, type ScreenEvents, type Size } from "./screen"
 import { type Scheme, terminalThemes } from "./theme"
@@ -9,6 +10,8 @@ import { Writer } from "./writer"
 
 // Sizes that come while a window is dragged: the last one after this pause. The daemon waits for quiet once more.
 const RESIZE_PAUSE_MS = 60
+// What is typed while an attach is on its way is kept, up to this much, for the moment that it is there.
+const HELD_INPUT_MESSAGES = 256
 // How long the session may have another size than this page before that counts as somebody else's decision.
 const LETTERBOX_DELAY_MS = 600
 
@@ -25,7 +28,6 @@ export interface LiveState {
 
 export interface LiveEvents extends Pick<ScreenEvents, "onOpen" | "onHover" | "onStickyUsed"> {
   onOutput(session: string): void
-  onAttached(live: LiveTerminal): void
 }
 
 /** The terminal of one session, kept alive while others are shown: attach, resume, draw, acknowledge, type, resize. */
@@ -38,25 +40,28 @@ export class LiveTerminal {
   private room: Size | null = null
   private reported = ""
   private shown = false
+  private takesInput: boolean
   private attaching = false
+  private held: ((handle: number) => void)[] = []
   private disposed = false
   private resizeTimer = 0
   private letterboxTimer = 0
 
   constructor(
     readonly id: string,
-    session: Size,
+    session: SessionView,
     private readonly link: Link,
     private readonly events: LiveEvents,
     private fontSize: number,
     scheme: Scheme,
   ) {
     this.size = { rows: session.rows, cols: session.cols }
+    this.takesInput = !isEnded(session)
     this.screen = new Screen(
       {
         ...events,
-        onInput: (data) => this.input(data),
-        onKeys: (keys) => this.handle && link.say({ type: "pty_keys", handle: this.handle, events: keys }),
+        onInput: (data) => this.send((handle) => link.sendFrames(packInput(handle, data))),
+        onKeys: (keys) => this.send((handle) => link.say({ type: "pty_keys", handle, events: keys })),
         onFocus: () => undefined,
       },
       fontSize,
@@ -90,6 +95,7 @@ export class LiveTerminal {
       if (error instanceof RequestError && !passing) this.update({ problem: error })
     } finally {
       this.attaching = false
+      this.held = []
     }
   }
 
@@ -99,14 +105,17 @@ export class LiveTerminal {
     this.reported = ""
     this.size = { rows: result.screen_rows, cols: result.screen_cols }
     this.update({ fidelity: result.fidelity, source: result.source, problem: null })
-    this.events.onAttached(this)
     this.layout()
+    const held = this.held
+    this.held = []
+    for (const message of held) message(result.handle)
   }
 
   frame(frame: Frame): void {
     const step = this.attachment.frame(frame)
     if (step?.do === "reattach") void this.reattach()
     else if (step) this.writer.push(step)
+    if (frame.kind === OUTPUT) this.events.onOutput(this.id)
   }
 
   /** The link went down; what is shown stays. */
@@ -117,6 +126,7 @@ export class LiveTerminal {
 
   /** The session's own facts changed. */
   sessionChanged(session: SessionView): void {
+    this.takesInput = !isEnded(session)
     if (session.rows === this.size.rows && session.cols === this.size.cols) return
     this.size = { rows: session.rows, cols: session.cols }
     this.writer.push({ do: "resize", ...this.size })
@@ -200,14 +210,16 @@ export class LiveTerminal {
     this.link.say({ type: "pty_resize", handle: this.handle, ...report })
   }
 
-  private input(data: Uint8Array): void {
-    if (this.handle) this.link.sendFrames(packInput(this.handle, data))
+  /** Input goes out at once or, while the attach is on its way, right after it; without a link it is refused. */
+  private send(message: (handle: number) => void): void {
+    if (!this.takesInput) return
+    if (this.handle) message(this.handle)
+    else if (this.attaching && this.held.length < HELD_INPUT_MESSAGES) this.held.push(message)
   }
 
   private applied(offset: number, painted: boolean): void {
     if (this.handle) this.link.say({ type: "pty_ack", handle: this.handle, offset })
     if (painted && !this.state.value.painted) this.update({ painted: true })
-    this.events.onOutput(this.id)
   }
 
   private async reattach(): Promise<void> {

@@ -7,6 +7,7 @@ import type { KeyEvent } from "../generated/protocol"
 import { KeyboardModes } from "./keyboard_modes"
 import { KeyRouter, MODS, namedKey, namedKeyBytes, textEvents } from "./keys"
 import { ADDRESS, activate, type LinkEvents, linkHandler } from "./links"
+import { pixelsAreExact } from "./pixels"
 import { AnswerGuard } from "./queries"
 import { widthProvider } from "./widths"
 
@@ -158,6 +159,7 @@ export class Screen {
   }
 
   private drawWithWebgl(): void {
+    if (!pixelsAreExact()) return
     try {
       const webgl = new WebglAddon()
       // The DOM renderer takes over by itself once the addon is gone.

@@ -2,13 +2,12 @@ import type { JSX } from "preact"
 import * as hub from "../hub"
 import * as list from "../state/sessions"
 import { closeDialog, DialogFrame } from "./dialog"
-import { isEnded } from "./format"
 
 /** Ends a running program, or takes an ended one off the list; both only after asking. */
 export function EndDialog({ id }: { id: string }): JSX.Element | null {
   const session = list.session(id)
   if (!session) return null
-  const ended = isEnded(session)
+  const ended = list.isEnded(session)
   const act = (run: () => Promise<unknown>) => {
     closeDialog()
     void run()

@@ -15,6 +15,7 @@ export function Find(): JSX.Element {
   const exactCase = useSignal(false)
   const regex = useSignal(false)
   const count = useSignal<{ index: number; total: number } | null>(null)
+  const invalid = useSignal(false)
   const screen = hub.pool.current?.screen
 
   useEffect(() => {
@@ -28,11 +29,25 @@ export function Find(): JSX.Element {
     }
   }, [screen])
 
+  // Typing looks for the newest match; the addon's backward search cuts lines, which "$" would match, so a regular
+  // expression starts from the oldest.
   const look = (backwards: boolean, incremental: boolean) => {
+    invalid.value = false
     if (!text.value) {
       screen?.search.clearDecorations()
       count.value = null
-    } else screen?.find(text.value, backwards, options(exactCase.value, regex.value, incremental))
+      return
+    }
+    try {
+      screen?.find(
+        text.value,
+        backwards && !(regex.value && incremental),
+        options(exactCase.value, regex.value, incremental),
+      )
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error
+      invalid.value = true
+    }
   }
   const close = () => {
     ui.findOpen.value = false
@@ -40,6 +55,7 @@ export function Find(): JSX.Element {
   }
   const toggle = (option: typeof exactCase) => {
     option.value = !option.value
+    screen?.search.clearDecorations() // the addon keeps the old matches while the text is the same
     look(true, true)
   }
   return (
@@ -63,7 +79,7 @@ export function Find(): JSX.Element {
         }}
       />
       <span class="find-count" role="status">
-        {found(text.value, count.value)}
+        {invalid.value ? "invalid" : found(text.value, count.value)}
       </span>
       <OptionButton label="Match case" shown="Aa" on={exactCase.value} onClick={() => toggle(exactCase)} />
       <OptionButton label="Regular expression" shown=".*" on={regex.value} onClick={() => toggle(regex)} />
@@ -77,7 +93,7 @@ export function Find(): JSX.Element {
 function found(text: string, count: { index: number; total: number } | null): string {
   if (!text || !count) return ""
   if (count.total === 0) return "none"
-  return count.index < 0 ? `${count.total}+` : `${count.index + 1}/${count.total}`
+  return count.index < 0 ? `${count.total}` : `${count.index + 1}/${count.total}`
 }
 
 function options(caseSensitive: boolean, regex: boolean, incremental: boolean): ISearchOptions {

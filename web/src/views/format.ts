@@ -56,6 +56,8 @@ export function dotKind(session: SessionView): string {
   return failed ? "failed" : "exited"
 }
 
-export function isEnded(session: SessionView): boolean {
-  return session.state === "exited" || session.state === "lost" || session.state === "recoverable"
+/** The agent, or for any other program its name. */
+export function agentText(session: SessionView): string {
+  if (session.agent !== "program") return session.agent
+  return session.argv[0]?.split("/").at(-1) ?? session.agent
 }

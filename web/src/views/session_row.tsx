@@ -4,7 +4,7 @@ import type { SessionView } from "../generated/protocol"
 import * as hub from "../hub"
 import * as list from "../state/sessions"
 import * as ui from "../state/ui"
-import { ago, dotKind, isEnded, shortPath, stateText } from "./format"
+import { agentText, ago, dotKind, shortPath, stateText } from "./format"
 
 export function SessionRow({ session }: { session: SessionView }): JSX.Element {
   const current = list.selectedId.value === session.id
@@ -22,7 +22,7 @@ export function SessionRow({ session }: { session: SessionView }): JSX.Element {
     <li>
       <button
         type="button"
-        class={isEnded(session) ? "row ended" : "row"}
+        class={list.isEnded(session) ? "row ended" : "row"}
         data-session={session.id}
         aria-current={current}
         tabIndex={current ? 0 : -1}
@@ -37,7 +37,7 @@ export function SessionRow({ session }: { session: SessionView }): JSX.Element {
           {list.rung.value.has(session.id) && <i class="rung" role="img" aria-label="rang the bell" />}
         </span>
         <LastOutput session={session} />
-        <span class="row-agent">{session.agent}</span>
+        <span class="row-agent">{agentText(session)}</span>
         <span class="row-path" title={session.cwd}>
           <bdi>{shortPath(session.cwd)}</bdi>
         </span>

@@ -6,7 +6,7 @@ import * as list from "../state/sessions"
 import * as ui from "../state/ui"
 import { Command } from "./command"
 import { Find } from "./find"
-import { isEnded, shortPath } from "./format"
+import { agentText, shortPath } from "./format"
 import { Icon, IconButton } from "./icons"
 import { KeyRow } from "./key_row"
 import { StateDot } from "./session_row"
@@ -59,7 +59,7 @@ function MenuButton(): JSX.Element {
 }
 
 function Head({ session }: { session: SessionView }): JSX.Element {
-  const ended = isEnded(session)
+  const ended = list.isEnded(session)
   return (
     <header class="head">
       <MenuButton />
@@ -68,7 +68,7 @@ function Head({ session }: { session: SessionView }): JSX.Element {
         {session.label}
       </h1>
       <span class="head-facts">
-        {session.agent} <i /> <bdi title={session.cwd}>{shortPath(session.cwd)}</bdi>
+        {agentText(session)} <i /> <bdi title={session.cwd}>{shortPath(session.cwd)}</bdi>
         {session.title && session.title !== session.label && (
           <>
             {" "}

@@ -4,7 +4,7 @@ import * as hub from "../hub"
 import * as list from "../state/sessions"
 import * as ui from "../state/ui"
 import type { LiveTerminal } from "../terminal/live"
-import { ago, isEnded, stateText } from "./format"
+import { ago, stateText } from "./format"
 import { endSelected, keysOf } from "./shortcuts"
 
 interface Remark {
@@ -43,7 +43,7 @@ function linkRemarks(): Remark[] {
 function sessionRemarks(session: SessionView): Remark[] {
   if (session.state === "running" || session.state === "starting") return []
   const when = session.exit ? ` · ${ago(session.exit.at_ms, ui.now.value)} ago`.replace("now ago", "just now") : ""
-  if (!isEnded(session)) return [{ tone: "warn", text: `${stateText(session)}.` }]
+  if (!list.isEnded(session)) return [{ tone: "warn", text: `${stateText(session)}.` }]
   const action = { label: "Remove", keys: keysOf("end"), run: endSelected }
   return [{ tone: session.state === "exited" ? "quiet" : "warn", text: `${stateText(session)}${when}`, action }]
 }
@@ -55,8 +55,9 @@ function screenRemarks(session: SessionView, live: LiveTerminal): Remark[] {
   if (fidelity === "tail") {
     remarks.push({ tone: "quiet", text: "The last output, not the exact screen: no emulator keeps this session." })
   }
-  if (fidelity === "none" && !painted && isEnded(session)) remarks.push({ tone: "quiet", text: "No screen was kept." })
-  if (letterbox && !isEnded(session)) {
+  if (fidelity === "none" && !painted && list.isEnded(session))
+    remarks.push({ tone: "quiet", text: "No screen was kept." })
+  if (letterbox && !list.isEnded(session)) {
     remarks.push({
       tone: "quiet",
       text: `Shown at ${session.rows}×${session.cols}, as another client uses it; here is room for ${letterbox.rows}×${letterbox.cols}.`,

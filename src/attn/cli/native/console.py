@@ -40,12 +40,12 @@ class Console:
             )
         self._in, self._out = input_fd, output_fd
         self._pending = bytearray()
-        self._awake, self._wake = socket.socketpair()
         self.written_bytes = 0
 
     def __enter__(self) -> Self:
         self._settings = termios.tcgetattr(self._in)
         self._flags = {fd: fcntl.fcntl(fd, fcntl.F_GETFL) for fd in (self._in, self._out)}
+        self._awake, self._wake = socket.socketpair()
         for end in (self._awake, self._wake):
             end.setblocking(False)
         self._wakeup_fd = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
@@ -74,12 +74,8 @@ class Console:
             for number, handler in self._handlers.items():
                 signal.signal(number, handler)
             signal.set_wakeup_fd(self._wakeup_fd)
-            self.close()
-
-    def close(self) -> None:
-        """For a console that was not entered."""
-        self._awake.close()
-        self._wake.close()
+            self._awake.close()
+            self._wake.close()
 
     @property
     def input_fd(self) -> int:

@@ -76,7 +76,8 @@ class Adoption:
         for action in plan_recovery(stored, seen):
             await self._carry_out(action, found.get(action.session_id), reached.get(action.session_id))
         in_order = sorted(self._hub.sessions.values(), key=lambda session: (session.order, session.spec.created_at_ms))
-        self._hub.sessions = {session.id: session for session in in_order}
+        self._hub.sessions.clear()
+        self._hub.sessions.update((session.id, session) for session in in_order)
         for session in in_order:
             self._hub.index.save(session)
         self._hub.recovered(dict(self._counts))

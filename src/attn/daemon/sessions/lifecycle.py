@@ -105,8 +105,8 @@ class Lifecycle:
         self._hub.sessions[session.id] = session
         await self.reach(session)
         self._hub.session_changed(session)
-        await self._hub.index.saved()
         self._hub.index.remember(plan.spec.cwd)
+        await self._hub.index.saved()
         return session
 
     def _plan(self, wish: SpawnSession, login: dict[str, str], cwd: str) -> Plan:

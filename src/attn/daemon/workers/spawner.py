@@ -67,20 +67,17 @@ class Spawner:
 
         record: from `wire.launch.pack_request`.
         """
-        async with self._turn:
-            report, theirs = socket.socketpair()
+        report, theirs = socket.socketpair()
+        with report:
             report.setblocking(False)
+            with theirs:
+                async with self._turn:
+                    await self._hand_over(record, theirs)
             try:
-                await self._hand_over(record, theirs)
-            finally:
-                theirs.close()
-        try:
-            async with asyncio.timeout(SPAWN_LIMIT_S):
-                return _parse_report(await _read_line(report))
-        except TimeoutError as error:
-            raise AttnError("internal", f"the worker did not report within {SPAWN_LIMIT_S:.0f} s") from error
-        finally:
-            report.close()
+                async with asyncio.timeout(SPAWN_LIMIT_S):
+                    return _parse_report(await _read_line(report))
+            except TimeoutError as error:
+                raise AttnError("internal", f"the worker did not report within {SPAWN_LIMIT_S:.0f} s") from error
 
     async def _hand_over(self, record: bytes, report: socket.socket) -> None:
         if self._socket is None and asyncio.get_running_loop().time() - self._started_at_s > SPAWNER_RETRY_S:

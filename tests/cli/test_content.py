@@ -1,0 +1,43 @@
+"""Waiting through a restart; tests/system/test_cli.py runs the commands."""
+
+from __future__ import annotations
+
+import pytest
+
+from attn.cli import content
+from attn.cli.link import LinkLost
+from attn.wire.client_events import WaitResult
+
+RESULT = WaitResult(id=1, exit=None)
+
+
+def test_a_lost_daemon_is_asked_again_with_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float | None] = []
+
+    def once(ref: str, text: str | None, deadline: float | None) -> WaitResult:
+        deadlines.append(deadline)
+        if len(deadlines) < 3:
+            raise LinkLost("gone")
+        return RESULT
+
+    monkeypatch.setattr(content, "_wait_once", once)
+    assert content.wait_for("x", None, 60) is RESULT
+    assert len(deadlines) == 3
+    assert len(set(deadlines)) == 1
+
+
+def test_a_daemon_that_never_stays_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def lost(ref: str, text: str | None, deadline: float | None) -> WaitResult:
+        asked.append(1)
+        raise LinkLost("gone")
+
+    monkeypatch.setattr(content, "_wait_once", lost)
+    with pytest.raises(LinkLost):
+        content.wait_for("x", "text", None)
+    assert len(asked) == content.RECONNECTS_MAX
+    asked.clear()
+    with pytest.raises(LinkLost):
+        content.wait_for("x", "text", 0)
+    assert len(asked) == 1

@@ -1,0 +1,60 @@
+"""A whole hub without sockets: real files, real workers on demand, clients that record."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from attn.bundle.bundle import list_bundles
+from attn.config import Config
+from attn.daemon import startup
+from attn.daemon.auth import Logins
+from attn.daemon.handlers.desk import Desk
+from attn.daemon.hub import Hub
+from attn.daemon.sessions.index import Index
+from attn.daemon.sessions.lifecycle import Lifecycle
+from attn.daemon.startup import LoginEnvironment
+from attn.daemon.workers.spawner import Spawner
+from attn.paths import Home
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    """A home with a name that is short enough for its sockets; its workers are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ah-", ignore_cleanup_errors=True) as name:
+        made = Home(root=Path(name), sockets=Path(name) / "s", is_default=False)
+        startup.prepare_home(made)
+        yield made
+        for bundle in list_bundles(made.run):
+            worker = bundle.worker()
+            if worker is not None and bundle.lock_held():
+                os.kill(worker.child_pid, signal.SIGKILL)
+                os.kill(worker.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+async def desk(home: Home) -> AsyncIterator[Desk]:
+    """What handlers work with; recovery is over."""
+    index = Index(home, ephemeral=True)
+    await index.open()
+    hub = Hub(home, "testdaemon", 4321, index, clipboard=False)
+    index.sessions = lambda: hub.sessions.values()
+    spawner = Spawner(lambda state: None)
+    login: asyncio.Future[LoginEnvironment] = asyncio.get_running_loop().create_future()
+    login.set_result(LoginEnvironment({"PATH": os.environ["PATH"], "HOME": str(home.root), "SHELL": "/bin/sh"}))
+    lifecycle = Lifecycle(hub, Config(), spawner, login)
+    hub.keep_reaching = lifecycle.keep_reaching
+    hub.recovered({})
+    yield Desk(hub, lifecycle, Logins(), login)
+    spawner.close()
+    await hub.close()
+    await index.close()
+    for child in spawner._children:
+        child.kill()
+        child.wait()

@@ -1,0 +1,104 @@
+"""Screens as data, typing with confirmation, waiting."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from attn.bundle.records import ScreenRecord
+from attn.daemon.handlers import screens
+from attn.daemon.handlers.desk import Desk
+from attn.daemon.sessions.live import Session
+from attn.errors import AttnError
+from attn.wire import client_api
+from attn.wire.client_events import ScreenResult
+from attn.wire.client_requests import GetScreen, SendText, SpawnSession, WaitSession
+from tests.daemon.scripted import RecordingPeer
+from tests.daemon.test_hub import add
+
+KEPT = ScreenRecord(
+    rows=2, cols=9, cursor_row=0, cursor_col=4, cursor_visible=True, alternate_screen=False, offset=7, taken_at_ms=5,
+    format="vt1", title="", vt=b"kept", text="kept\n", cells_json="{}", tail=b"kept",
+)  # fmt: skip
+
+
+async def start(desk: Desk, *argv: str) -> Session:
+    return await desk.lifecycle.spawn(SpawnSession(id=1, argv=list(argv), rows=24, cols=80))
+
+
+async def text(desk: Desk, session: Session) -> str:
+    peer = RecordingPeer()
+    await screens.get_screen(desk, peer, GetScreen(id=1, session=session.id))
+    return b"".join(data for _, _, _, data in peer.frames).decode()
+
+
+async def test_typing_is_confirmed_before_enter(desk: Desk) -> None:
+    session = await start(desk, "cat")
+    peer = RecordingPeer()
+    sent = await screens.send_text(
+        desk, peer, SendText(id=1, session=session.id, text="hello", enter=True, confirm=True)
+    )
+    assert sent.result == "confirmed"
+    await screens.wait_session(desk, peer, WaitSession(id=2, session=session.id, text="hello\nhello", timeout_ms=9000))
+    sent = await screens.send_text(desk, peer, SendText(id=3, session=session.id, text="more"))
+    assert sent.result == "typed"
+
+
+async def test_what_is_not_echoed_is_not_confirmed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(screens, "CONFIRM_LIMIT_S", 0.3)
+    session = await start(desk, "sh", "-c", "stty -echo; echo hello ready; read x; echo got $x; cat")
+    peer = RecordingPeer()
+    await screens.wait_session(desk, peer, WaitSession(id=1, session=session.id, text="ready", timeout_ms=9000))
+    with pytest.raises(AttnError, match="not_confirmed") as raised:
+        await screens.send_text(desk, peer, SendText(id=2, session=session.id, text="hello", enter=True, confirm=True))
+    assert raised.value.exit_status == 3 and "Enter was not typed" in raised.value.remedy
+    assert "got" not in await text(desk, session)
+
+
+async def test_waiting_sees_history_ends_and_time_outs(desk: Desk) -> None:
+    session = await start(desk, "sh", "-c", "seq 1 200; read x; exit 6")
+    peer = RecordingPeer()
+    found = await screens.wait_session(
+        desk, peer, WaitSession(id=1, session=session.id, text="\n2\n3\n", timeout_ms=9000)
+    )
+    assert found.exit is None
+    for wanted in (None, "never written"):
+        with pytest.raises(AttnError, match="timeout") as raised:
+            await screens.wait_session(desk, peer, WaitSession(id=2, session=session.id, text=wanted, timeout_ms=50))
+        assert raised.value.exit_status == 4
+    waiting = asyncio.create_task(
+        screens.wait_session(desk, peer, WaitSession(id=3, session=session.id, text="never written", timeout_ms=9000))
+    )
+    assert session.link is not None
+    session.link.input(b"\r")
+    ended = (await waiting).exit
+    assert ended is not None and ended.code == 6
+
+
+async def test_a_kept_screen_is_served_in_the_workers_place(desk: Desk) -> None:
+    session, peer = add(desk.hub), RecordingPeer()
+    with pytest.raises(AttnError, match="screen_unavailable"):
+        await screens.get_screen(desk, peer, GetScreen(id=1, session=session.id))
+    session.bundle.write_screen(KEPT)
+    await screens.get_screen(desk, peer, GetScreen(id=2, session=session.id))
+    result = peer.of(ScreenResult)[0]
+    assert (result.source, result.offset, result.fidelity) == ("persisted", 7, "screen")
+    assert peer.frames == [
+        (client_api.SNAPSHOT, result.handle, 7, b"kept\n"), (client_api.SNAPSHOT_END, result.handle, 7, b""),
+    ]  # fmt: skip
+
+
+async def test_a_screen_waits_for_a_client_that_does_not_read(desk: Desk) -> None:
+    session, peer = add(desk.hub), RecordingPeer()
+    session.bundle.write_screen(ScreenRecord(**{**KEPT.__dict__, "text": "x" * 300_000}))
+    peer.stop_reading()
+    sending = asyncio.create_task(screens.get_screen(desk, peer, GetScreen(id=1, session=session.id)))
+    async with asyncio.timeout(10):
+        while not peer.frames:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not sending.done() and len(peer.frames) == 1
+    peer.read_again()
+    await sending
+    assert sum(len(data) for _, _, _, data in peer.frames) == 300_000

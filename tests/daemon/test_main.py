@@ -1,0 +1,55 @@
+"""How the daemon's parts tell of their conditions; tests/system starts and ends whole daemons."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from attn.config import Config
+from attn.daemon import main, startup
+from attn.daemon.handlers.desk import Desk
+from attn.errors import AttnError
+from attn.paths import Home
+from attn.store import StoreFailure
+
+
+async def test_the_store_is_one_condition(desk: Desk) -> None:
+    hub, index = desk.hub, desk.hub.index
+    main._store_condition(hub)
+    assert set(hub.conditions) == {"ephemeral"}
+    index.failure = StoreFailure("disk_full", "no space", path=hub.home.database, sqlite_name="SQLITE_FULL")
+    main._store_condition(hub)
+    assert set(hub.conditions) == {"disk_full"} and "SQLITE_FULL" in hub.conditions["disk_full"].detail
+    index.failure, index.state = None, "ok"
+    main._store_condition(hub)
+    assert hub.conditions == {}
+
+
+async def test_the_spawner_is_one_condition(desk: Desk) -> None:
+    for state, codes in (
+        ("emulator_unavailable no library", {"emulator_unavailable"}),
+        ("spawner_gone it ended", {"spawner_gone"}),
+        ("", set()),
+    ):
+        main._spawner_condition(desk.hub, state)
+        assert set(desk.hub.conditions) == codes
+
+
+async def test_a_login_environment_that_is_not_whole_is_told(desk: Desk) -> None:
+    async def asked(problem: str) -> startup.LoginEnvironment:
+        return startup.LoginEnvironment({}, problem)
+
+    for problem, codes in (("", set()), ("zsh hangs", {"login_environment"})):
+        done = asyncio.create_task(asked(problem))
+        await done
+        main._login_condition(desk.hub, done)
+        assert set(desk.hub.conditions) == codes
+
+
+def test_a_second_daemon_is_refused_before_anything_else(home: Home) -> None:
+    lock = startup.DaemonLock(home.lock)
+    with pytest.raises(AttnError, match="daemon_running"):
+        main.run(home, Config())
+    lock.release()
+    assert not home.token.exists() and not home.port.exists()

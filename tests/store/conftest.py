@@ -1,0 +1,53 @@
+"""A home of its own for each test, and databases in it that attn did not make."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from attn.paths import Home
+from attn.store.migrations import LEDGER, MIGRATIONS, Migration
+
+NOW_MS = 1_700_000_000_000
+APPLICATION_ID = 0x6174746E
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    root = tmp_path / "home"
+    root.mkdir(mode=0o700)
+    return Home(root, root / "s", is_default=False)
+
+
+def plain(home: Home, statements: Iterable[str]) -> None:
+    """Run statements on the database file as any other program would."""
+    database = sqlite3.connect(home.database, isolation_level=None)
+    for statement in statements:
+        database.execute(statement)
+    database.close()
+    home.database.chmod(0o600)
+
+
+def at_step(home: Home, done: int, *extra: str) -> None:
+    """A database as the first `done` steps left it, with their lines in the ledger."""
+    steps: tuple[Migration, ...] = MIGRATIONS[:done]
+    plain(home, [*LEDGER, *(statement for step in steps for statement in step.statements)])
+    reader = max((step.min_reader for step in steps), default=0)
+    lines = [f"INSERT INTO migrations VALUES ('{step.name}', '{step.checksum}', '0.0.1', 1, 'run')" for step in steps]
+    facts = [f"INSERT INTO file_facts VALUES ('min_reader', '{reader}'), ('written_by', '0.0.1')"]
+    plain(home, [*lines, *facts, f"PRAGMA application_id = {APPLICATION_ID}", *extra])
+
+
+def sentinel(home: Home, *, clean: bool = True) -> None:
+    home.sentinel.write_text(json.dumps({"clean": clean}))
+
+
+def fingerprint(home: Home) -> dict[str, str]:
+    """The bytes of everything that belongs to the database."""
+    files = [path for path in home.root.iterdir() if path.is_file()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

@@ -1,0 +1,94 @@
+"""Copies are verified before they count, and bounded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from attn.paths import Home
+from attn.store import backup, open_store
+from attn.store.backup import listed, make, rotate, write_durably
+from attn.store.database import Database
+from attn.store.failures import StoreFailure
+from attn.store.opening import Store
+from tests.store.conftest import NOW_MS
+
+
+@pytest.fixture
+def store(home: Home) -> Iterator[Store]:
+    store = open_store(home, now_ms=NOW_MS)
+    store.places.remember("/x", 1)
+    yield store
+    store.close()
+
+
+def test_a_copy_holds_every_row_and_says_so(store: Store) -> None:
+    made = store.back_up("manual", NOW_MS)
+    assert made is not None and made == store.last_good_backup()
+    assert made.rows["recent_locations"] == 1 and made.schema == 4
+    copy = Database.open_copy(Path(made.path))
+    assert copy.one("SELECT path FROM recent_locations") == "/x"
+    copy.close()
+    assert Path(made.path).name == "attn-20231114T221320000-s4-manual.db"
+
+
+def test_nobody_else_can_read_it_and_nothing_unfinished_stays(store: Store) -> None:
+    store.back_up("manual", NOW_MS)
+    entries = list(store.home.backups.iterdir())
+    assert sorted(entry.suffix for entry in entries) == [".db", ".json"]
+    assert all(entry.stat().st_mode & 0o77 == 0 for entry in (*entries, store.home.backups))
+
+
+def test_the_newest_are_kept(store: Store) -> None:
+    for number in range(backup.KEPT + 3):
+        store.settings.set("number", str(number))
+        store.back_up("timer", NOW_MS + number)
+    kept = listed(store.home.backups)
+    assert [each.at_ms - NOW_MS for each in kept] == [7, 6, 5, 4, 3]
+    assert len(list(store.home.backups.iterdir())) == 2 * backup.KEPT
+
+
+def test_nothing_new_is_not_copied_again(store: Store) -> None:
+    first = store.back_up("timer", NOW_MS)
+    assert store.back_up("timer", NOW_MS + 1) == first
+    assert len(list(store.home.backups.iterdir())) == 2
+
+
+def test_a_copy_that_was_never_verified_does_not_count(store: Store) -> None:
+    store.back_up("manual", NOW_MS)
+    (store.home.backups / "attn-29990101T000000000-s4-manual.db").write_bytes(b"half")
+    (store.home.backups / "attn-29990101T000000001-s4-manual.db").write_bytes(b"half")
+    (store.home.backups / "attn-29990101T000000001-s4-manual.db.json").write_text("{")
+    assert [each.at_ms for each in listed(store.home.backups)] == [NOW_MS]
+    rotate(store.home.backups)
+    assert len(listed(store.home.backups)) == 1
+
+
+def test_a_copy_that_differs_is_refused_and_removed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = backup._counts
+
+    def wrong_for_the_original(database: Database) -> dict[str, int]:
+        return {**count(database), "prs": 1} if database is store.database else count(database)
+
+    monkeypatch.setattr(backup, "_counts", wrong_for_the_original)
+    with pytest.raises(StoreFailure) as raised:
+        make(store.database, store.home.backups, "manual", NOW_MS)
+    assert raised.value.code == "backup_failed"
+    assert list(store.home.backups.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_a_failure(store: Store) -> None:
+    store.home.backups.write_text("a file in the way")
+    with pytest.raises(StoreFailure):
+        store.back_up("manual", NOW_MS)
+
+
+def test_a_small_file_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    write_durably(path, b"one")
+    write_durably(path, json.dumps({"a": 1}).encode())
+    assert json.loads(path.read_bytes()) == {"a": 1} and path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

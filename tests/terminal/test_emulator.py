@@ -1,0 +1,220 @@
+"""The emulator's answers, events, sizes and captures."""
+
+from __future__ import annotations
+
+import pytest
+
+from attn.terminal import binding, emulator
+from attn.terminal.cells import text
+from attn.terminal.emulator import Emulator, EmulatorError, self_test
+from tests.terminal.judge import copy_of, differences, recordings
+
+WIDE = "漢字漢字漢".encode()
+
+# Every query that the agents and common programs send, and the answer. What a terminal should not answer has b"".
+ANSWERS = {
+    b"\x1b[c": b"\x1b[?62;22c",
+    b"\x1bZ": b"\x1b[?62;22c",
+    b"\x1b[>c": b"\x1b[>1;0;0c",
+    b"\x1b[=c": b"\x1bP!|00000000\x1b\\",
+    b"\x1b[5n": b"\x1b[0n",
+    b"\x1b[3;7H\x1b[6n": b"\x1b[3;7R",
+    b"\x1b[?2026$p": b"\x1b[?2026;2$y",
+    b"\x1b[?2004h\x1b[?2004$p": b"\x1b[?2004;1$y",
+    b"\x1b[4$p": b"\x1b[4;2$y",
+    b"\x1b[?9999$p": b"\x1b[?9999;0$y",
+    b"\x1b[>q": b"\x1bP>|attn\x1b\\",
+    b"\x1b[>0q": b"\x1bP>|attn\x1b\\",
+    b"\x1b[?u": b"\x1b[?0u",
+    b"\x1b[>7u\x1b[?u": b"\x1b[?7u",
+    b"\x1b[14t": b"\x1b[4;384;640t",
+    b"\x1b[16t": b"\x1b[6;16;8t",
+    b"\x1b[18t": b"\x1b[8;24;80t",
+    b"\x1b[?996n": b"\x1b[?997;1n",
+    b"\x1b]4;1;?\x07": b"\x1b]4;1;rgb:cccc/6666/6666\x07",
+    b"\x1b]10;?\x1b\\": b"\x1b]10;rgb:d4d4/d4d4/d4d4\x1b\\",
+    b"\x1b]11;?\x07": b"\x1b]11;rgb:1e1e/1e1e/1e1e\x07",
+    b"\x1b]12;?\x1b\\": b"\x1b]12;rgb:d4d4/d4d4/d4d4\x1b\\",
+    b"\x1b]11;#0d1117\x07\x1b]11;?\x07": b"\x1b]11;rgb:0d0d/1111/1717\x07",
+    b"\x1bP$qm\x1b\\": b"\x1bP1$r0m\x1b\\",
+    b"\x1bP$q q\x1b\\": b"\x1bP1$r2 q\x1b\\",
+    b"\x1b]2;secret\x07\x1b[21t": b"",
+    b"\x1b]52;c;?\x07": b"",
+    b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\": b"",
+    b"\x1bP+q544e\x1b\\": b"",
+}
+
+
+@pytest.mark.parametrize("query", ANSWERS)
+def test_every_query_gets_its_answer_once(query: bytes) -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(query)
+    assert terminal.take_replies() == ANSWERS[query]
+    assert terminal.take_replies() == b""
+
+
+def test_answers_come_in_the_order_of_the_queries_however_they_are_split() -> None:
+    queries = b"\x1b[?u\x1b[c\x1b[6n\x1b]10;?\x1b\\\x1b]11;?\x1b\\"  # what codex sends at its start
+    whole, split = Emulator(24, 80), Emulator(24, 80)
+    whole.feed(queries)
+    for byte in queries:
+        split.feed(bytes([byte]))
+    answers = whole.take_replies()
+    assert answers.startswith(b"\x1b[?0u\x1b[?62;22c\x1b[1;1R\x1b]10;rgb:")
+    assert split.take_replies() == answers
+
+
+def test_replies_nobody_takes_are_bounded() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"\x1b[c" * 200_000)
+    assert len(terminal.take_replies()) <= 1 << 20
+
+
+def test_colour_answers_follow_the_theme() -> None:
+    terminal = Emulator(24, 80)
+    terminal.set_theme("#010203", "#ffeedd", "#0a0b0c", "light")
+    terminal.feed(b"\x1b]10;?\x07\x1b]11;?\x07\x1b]12;?\x07\x1b[?996n")
+    assert terminal.take_replies() == (
+        b"\x1b]10;rgb:0101/0202/0303\x07\x1b]11;rgb:ffff/eeee/dddd\x07\x1b]12;rgb:0a0a/0b0b/0c0c\x07\x1b[?997;2n"
+    )
+
+
+def test_a_change_of_scheme_is_told_only_to_programs_that_asked() -> None:
+    terminal = Emulator(24, 80)
+    terminal.set_theme("#000000", "#ffffff", "#000000", "light")
+    assert terminal.take_replies() == b""
+    terminal.feed(b"\x1b[?2031h")
+    terminal.set_theme("#000000", "#ffffff", "#000000", "light")
+    assert terminal.take_replies() == b""
+    terminal.set_theme("#ffffff", "#000000", "#ffffff", "dark")
+    assert terminal.take_replies() == b"\x1b[?997;1n"
+
+
+@pytest.mark.parametrize("color", ["red", "#12", "#gggggg"])
+def test_a_bad_colour_is_refused(color: str) -> None:
+    with pytest.raises(ValueError, match=r"colour|base 16"):
+        Emulator(24, 80).set_theme(color, "#000000", "#000000", "dark")
+
+
+def test_events_hold_the_newest_of_each_kind() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"\x07\x07\x1b]2;one\x07\x1b]0;two\x1b\\\x1b]7;file://host/tmp/%0aa%20b%2\x07\x1b]52;c;aGVsbG8=\x07")
+    assert sorted(terminal.take_events()) == [
+        ("bell", ""),
+        ("clipboard", "hello"),
+        ("directory", "/tmp/a b%2"),
+        ("title", "two"),
+    ]
+    assert terminal.take_events() == []
+    assert (terminal.title, terminal.directory) == ("two", "/tmp/a b%2")
+
+
+def test_facts_about_the_screen() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"\x1b[?1049h\x1b[?2004h\x1b[?25l\x1b[5;9H")
+    assert terminal.alternate_screen and terminal.bracketed_paste
+    assert terminal.cursor == (4, 8, False)
+    assert (terminal.rows, terminal.cols) == (24, 80)
+
+
+def test_a_resize_changes_grid_and_size_reports() -> None:
+    terminal = Emulator(24, 80)
+    terminal.resize(30, 100, 1000, 600)
+    terminal.feed(b"\x1b[18t\x1b[14t\x1b[16t")
+    assert terminal.take_replies() == b"\x1b[8;30;100t\x1b[4;600;1000t\x1b[6;20;10t"
+    terminal.feed(b"\x1b[?2048h")
+    terminal.take_replies()
+    terminal.resize(20, 90)
+    assert terminal.take_replies() == b"\x1b[48;20;90;320;720t"
+
+
+def test_scrollback_keeps_about_the_lines_asked_for_at_any_width() -> None:
+    terminal = Emulator(24, 200, scrollback_lines=1000)
+    terminal.resize(24, 40)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
+    lines = text(terminal.capture(), None).splitlines()
+    assert 900 <= len(lines) <= 2000
+    assert lines[-2] == "line 4999"
+
+
+def test_a_program_cannot_change_the_number_of_columns() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"\x1b[?40h\x1b[?3h")
+    assert terminal.capture().snapshot.header.cols == terminal.cols == 80
+
+
+def test_bytes_mean_the_same_however_they_are_split() -> None:
+    recording = next(found for found in recordings() if found.name.startswith("claude-main"))
+    output = b"".join(event for event in recording.events if isinstance(event, bytes))[:60_000]
+    whole, split = Emulator(24, 80), Emulator(24, 80)
+    whole.feed(output)
+    at, size = 0, 1
+    while at < len(output):
+        split.feed(output[at : at + size])
+        at, size = at + size, size % 7 + 1
+    assert differences(whole.capture(), split.capture()) == []
+    assert whole.capture().tail == split.capture().tail
+    assert whole.take_replies() == split.take_replies()
+
+
+@pytest.mark.parametrize("unfinished", [b"", b"\x1b[3", b"\x1b]0;ti"])
+def test_a_halved_wide_character_is_repaired(unfinished: bytes) -> None:
+    terminal = Emulator(3, 10)
+    terminal.feed(b"\x1b[?1049h" + WIDE)
+    terminal.resize(3, 9)
+    terminal.feed(unfinished)
+    capture = terminal.capture()
+    assert text(capture).startswith("漢字漢字\n")
+    assert capture.snapshot.continuation == unfinished
+    assert (terminal.repairs, terminal.encode_failures) == (1, 0)
+    assert differences(capture, copy_of(capture).capture()) == []
+
+
+def test_what_cannot_be_repaired_is_captured_by_the_formatter() -> None:
+    terminal = Emulator(3, 10)
+    terminal.feed(b"\x1b[?7l" + WIDE + b"\r\n\n\n\n\n\x1b[1mlast")
+    terminal.resize(3, 9)  # the halved character is in the history, where nothing reaches it
+    assert text(terminal.capture()) == "\n\nlast\n"
+    assert (terminal.repairs, terminal.encode_failures) == (0, 1)
+
+
+def test_a_sequence_beyond_the_bound_fails_the_capture_and_nothing_else() -> None:
+    terminal = Emulator(3, 10)
+    terminal.feed(b"abc\x1b]0;" + b"x" * (5 << 20))
+    with pytest.raises(EmulatorError, match="no capture"):
+        terminal.capture()
+    terminal.feed(b"\x07d")
+    assert text(terminal.capture()).startswith("abcd\n")
+
+
+def test_a_frame_capture_shows_what_a_whole_one_shows() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)) + b"\x1b[?1049hfull screen")
+    frame, whole = terminal.capture(frame_only=True), terminal.capture()
+    assert text(frame) == text(whole)
+    assert len(frame.data) < len(whole.data) / 4
+
+
+def test_compressing_loses_nothing() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
+    before = text(terminal.capture(), None)
+    terminal.compress()
+    assert text(terminal.capture(), None) == before
+
+
+def test_the_self_test_passes_here_and_fails_on_another_snapshot_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    self_test()
+    monkeypatch.setattr(binding.Terminal, "snapshot", lambda _self: b"GHOSTSNP\x02\x00")
+    with pytest.raises(EmulatorError, match="does not work"):
+        self_test()
+
+
+def test_without_the_library_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise binding.LibraryError("pyghostty is not installed")
+
+    monkeypatch.setattr(binding, "load", missing)
+    with pytest.raises(EmulatorError, match="not installed"):
+        Emulator(24, 80)
+    assert emulator.SNAPSHOT_FORMAT == "vt1"
