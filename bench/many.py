@@ -26,7 +26,6 @@ COMMAND_RUNS: Final = 15
 IDLE_S: Final = 5.0
 # After the last spawn, before memory is read: what is still being set up is not the price of being idle.
 SETTLE_S: Final = 2.0
-TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 
 def memory_mb(pid: int, field: str) -> float:
@@ -38,9 +37,8 @@ def memory_mb(pid: int, field: str) -> float:
 
 
 def cpu_s(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+    """Processor seconds that a process of one thread, or the first thread of a larger one, has used."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def measure() -> Iterator[Result]:

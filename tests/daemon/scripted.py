@@ -89,6 +89,7 @@ class ScriptedWorker:
         }  # fmt: skip
         self.heard = asyncio.Condition()
         self._writer: asyncio.StreamWriter | None = None
+        self._older: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> ScriptedWorker:
@@ -97,10 +98,14 @@ class ScriptedWorker:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
-        self.hang_up()
+        for writer in (*self._older, self._writer):
+            if writer is not None:
+                writer.close()
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._writer is not None:
+            self._older.append(self._writer)
         self._writer = writer
         decoder = framing.Decoder()
         while data := await reader.read(1 << 16):

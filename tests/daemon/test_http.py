@@ -110,6 +110,20 @@ async def test_a_page_that_does_not_read_is_congested_until_it_does(
     await asyncio.wait_for(stage.left.wait(), 10)
 
 
+async def test_a_page_that_vanishes_while_it_is_behind_is_gone(stage: Stage, browser: aiohttp.ClientSession) -> None:
+    async with stage.connect(browser) as ws:
+        await ws.send_str("{}")
+        await asyncio.wait_for(stage.news.wait(), 10)
+        (peer,) = stage.site.sockets
+        for _ in range(2 * CONGESTED_BYTES >> 16):
+            peer.send_binary(client_api.OUTPUT, 1, 0, bytes(1 << 16))
+        assert peer.congested
+        await ws.send_str("{}")  # the reader is now waiting for room
+        assert ws._conn is not None and ws._conn.transport is not None
+        ws._conn.transport.abort()
+        await asyncio.wait_for(stage.left.wait(), 10)
+
+
 async def test_connections_are_bounded(
     stage: Stage, browser: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:

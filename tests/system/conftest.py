@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,7 @@ class DaemonProcess:
                         os.kill(pid, signal.SIGKILL)
                     except ProcessLookupError:
                         continue  # it ended by itself
+        shutil.rmtree(self.home.root.parent, ignore_errors=True)
 
 
 def make_daemon(env: Mapping[str, str] | None = None) -> DaemonProcess:

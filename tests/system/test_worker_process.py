@@ -121,12 +121,14 @@ def test_a_flood_is_drained_while_nobody_is_attached(launcher: Launcher) -> None
 
 
 def test_every_byte_of_a_flood_arrives_once_at_a_client_that_reads(launcher: Launcher) -> None:
-    session = launcher.start("sh", "-c", "stty -opost; read go; seq 1 1000000; exec cat")
-    with session.connect(attach=True) as client:
+    session = launcher.start("sh", "-c", "stty -opost -echo; printf ready; read go; seq 1 1000000; exec cat")
+    with session.connect() as client:
+        client.wait_text("ready")
+        client.next_offset = client.call("attach")["offset"]
         client.type(b"\r")
         client.until(lambda: client.output.endswith(b"\n1000000\n"))
         assert client.gaps == 0
-        assert client.output.split(b"\n", 1)[1] == b"".join(b"%d\n" % number for number in range(1, 1_000_001))
+        assert client.output == b"".join(b"%d\n" % number for number in range(1, 1_000_001))
 
 
 def test_an_endless_flood_ends_at_once_when_told(launcher: Launcher) -> None:
@@ -153,8 +155,10 @@ def test_a_daemon_that_does_not_read_blocks_nothing(launcher: Launcher) -> None:
 
 def test_the_end_of_a_lost_connection_is_found_again(launcher: Launcher) -> None:
     """A daemon that comes back with its offset gets exactly the missing bytes; with an old one, a snapshot."""
-    session = launcher.start("sh", "-c", "stty -echo; while read line; do seq 1 $line; done")
-    with session.connect(attach=True) as client:
+    session = launcher.start("sh", "-c", "stty -echo; echo ready; while read line; do seq 1 $line; done")
+    with session.connect() as client:
+        client.wait_text("ready")
+        client.call("attach")
         client.type(b"1000\r")
         client.until(lambda: client.output.endswith(b"\n1000\r\n"))
         seen, offset = bytes(client.output), client.next_offset
@@ -239,7 +243,7 @@ def test_a_kill_takes_the_whole_tree(launcher: Launcher) -> None:
 
 
 # A shell that ends only when its child in the background is safe from the hang-up.
-LINGER = "trap 'exit {}' USR1; (trap '' HUP; kill -USR1 $$; exec sleep 600) & echo pid $!.; wait"
+LINGER = "trap 'exit {}' USR1; (trap '' HUP; sh -c 'echo pid $PPID.'; kill -USR1 $$; exec sleep 600) & wait"
 
 
 def test_a_grandchild_in_the_background_survives_the_end_of_its_shell(launcher: Launcher) -> None:

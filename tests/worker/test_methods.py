@@ -103,6 +103,7 @@ def test_info_and_health(cat: Worker) -> None:
         ("keys", {"events": [{"action": 3}]}),
         ("send", {"text": 3}),
         ("send", {"text": "x", "enter": 1}),
+        ("send", {"text": "\ud800"}),
         ("send", {"text": "x", "ready_ms": 10**9}),
         ("signal", {"signal": 0}),
         ("signal", {"signal": "HUP"}),

@@ -152,6 +152,19 @@ def test_a_fault_in_painting_costs_the_emulator_not_the_session(
     assert "a fault" in notes[0]
 
 
+def test_a_fault_in_what_is_kept_costs_that_only(monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> None:
+    session = Session()
+    session.write(b"hello")
+
+    def broken(capture: object, history: object = None) -> str:
+        raise IndexError("a fault")
+
+    monkeypatch.setitem(screen_module._FORMATS, "cells", broken)
+    kept = record(session.screen)
+    assert (kept.vt, kept.cells_json) == (b"hello", "")
+    assert "a fault" in notes[0]
+
+
 # -- without one -----------------------------------------------------------------------------------------------------
 
 
@@ -249,6 +262,8 @@ def test_the_screen_is_kept_when_output_stops_and_now_and_then_when_it_does_not(
         session.write(b"b")
         keeper.changed()
         clock.pass_ms(loop, keeper, 1000)
+        with keeper._disk:  # a test's seconds are shorter than a write
+            pass
     keeper.finish()
     assert 3 <= len(disk.written) - 1 <= 5
     assert disk.written[-1].offset == 101

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_events_of_the_terminal_reach_every_client(tmp_path: Path) -> None:
 
 
 def test_a_grandchild_that_holds_the_terminal_does_not_hold_the_exit(tmp_path: Path) -> None:
-    script = "trap 'exit 3' USR1; (trap '' HUP; kill -USR1 $$; exec sleep 60) & echo pid $!.; wait"
+    script = "trap 'exit 3' USR1; (trap '' HUP; sh -c 'echo pid $PPID.'; kill -USR1 $$; exec sleep 60) & wait"
     with inside(tmp_path, "sh", "-c", script) as worker, attached(worker) as client:
         grandchild = int(client.wait_text(".").split()[1].rstrip("."))
         wait_until(lambda: _ended(worker.program.pid), 10, "the program's end")
@@ -126,6 +127,27 @@ def test_a_bundle_that_vanished_does_not_stop_the_end(tmp_path: Path, capfd: pyt
         worker._reap()
         turn_until(worker, lambda: worker._leaving, "the end")
         assert "could not be" in capfd.readouterr().err
+
+
+def test_a_fault_of_ours_does_not_end_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(server, "FAULT_PAUSE_S", 0.001)
+    with inside(tmp_path, "sh", "-c", "echo one; exit 6") as worker:
+
+        def broken(data: bytes) -> None:
+            raise IndexError("a fault in the emulator")
+
+        monkeypatch.setattr(worker.screen, "feed", broken)
+        wait_until(lambda: _ended(worker.program.pid), 10, "the program's end")
+        wakeup, alarm = socket.socketpair()
+        with wakeup, alarm:
+            wakeup.setblocking(False)
+            alarm.send(bytes([signal.SIGCHLD]))
+            worker.serve(wakeup)
+        ended = worker.bundle.exit()
+        assert ended is not None and (ended.code, ended.offset) == (6, len(b"one\r\n"))
+        assert "a fault in the emulator" in capfd.readouterr().err
 
 
 def test_leaving_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import { automation } from "./automation"
 import { start } from "./hub"
 import { login } from "./link/login"
 import * as ui from "./state/ui"
-import { watchPixels } from "./terminal/pixels"
+import { watchPixels } from "./terminal/graphics"
 import { App } from "./views/app"
 import { installShortcuts } from "./views/shortcuts"
 

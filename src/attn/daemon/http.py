@@ -84,19 +84,24 @@ class WebPeer(Peer):
 
     async def write_loop(self) -> None:
         """Send what is queued until the connection ends."""
-        while not self._closing or self._queue:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._queue:
-                kind, payload = self._queue.popleft()
-                if kind == client_api.BINARY:
-                    await self._socket.send_bytes(payload)
-                else:
-                    await self._socket.send_str(payload.decode())
-                self._queued_bytes -= len(payload)
-                if self.congested and self._queued_bytes < CONGESTED_BYTES // 2:
-                    self._set_congested(False)
-        await self._socket.close()
+        try:
+            while not self._closing or self._queue:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    await self._send(*self._queue.popleft())
+            await self._socket.close()
+        finally:
+            self.finished()
+
+    async def _send(self, kind: int, payload: bytes) -> None:
+        if kind == client_api.BINARY:
+            await self._socket.send_bytes(payload)
+        else:
+            await self._socket.send_str(payload.decode())
+        self._queued_bytes -= len(payload)
+        if self.congested and self._queued_bytes < CONGESTED_BYTES // 2:
+            self._set_congested(False)
 
     def finished(self) -> None:
         """Nothing is written any more: whoever waits for room may go on."""

@@ -177,7 +177,8 @@ class Hub:
         session.exit, session.state, session.pid = ended, "exited", None
         session.recoverable = session.spec.resume is not None
         session.ended.set()
-        self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=ended))
+        if not self.recovering:
+            self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=ended))
         self.session_changed(session)
 
     def session_found(self, session: Session, alive: bool, ended: ExitRecord | None) -> None:
@@ -209,7 +210,7 @@ class Hub:
         try:
             screen = await self.disk(session.bundle.screen)
         except (OSError, BundleDamaged) as error:
-            log.warning("session %s: its kept screen is not readable: %s", session.id, error)
+            log.warning("its kept screen is not readable: %s", error, extra={"session": session.id})
         session.show_persisted(attachment, screen)
 
     async def forget(self, session: Session) -> None:

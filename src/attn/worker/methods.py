@@ -26,6 +26,8 @@ MAX_PIXELS: Final = 65535
 CANONICAL_LINE_BYTES: Final = 4095
 ENTER_PAUSE_MS: Final = 300
 READY_POLL_MS: Final = 50
+# A TUI asks for bracketed pastes a moment after it left canonical mode; a text in between would come in as keys.
+SETTLE_MS: Final = 300
 SENDS_MAX: Final = 16
 READY_MAX_MS: Final = 60_000
 
@@ -127,6 +129,10 @@ def _send(worker: Worker, call: Call) -> list[Effect]:
     text, enter = call.params.get("text"), call.params.get("enter", False)
     if not isinstance(text, str) or not isinstance(enter, bool):
         raise MethodError("bad_message", "text is a string, enter true or false")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise MethodError("bad_message", f"text is no Unicode: {error.reason}") from error
     ready_ms = _integer(call.params, "ready_ms", 0, READY_MAX_MS, 0)
     worker.sender.add(Sending(call.connection, call.request_id, text, enter, now_ms() + ready_ms))
     return []
@@ -244,14 +250,16 @@ class Sender:
     """Sends texts one after the other: each waits until its program can take it, and Enter is a later write of its own.
 
     A program that has not started its own line editing yet leaves the terminal in canonical mode, where the kernel
-    keeps 4095 bytes of a line and drops the rest, and turns Enter into a line feed. So a text waits until canonical
-    mode is off, or until the program is seen to read lines (`cat`, `read`). When neither comes in time a single short
-    line is sent all the same, as nothing of it can be lost, and any other text is refused with `not_ready`.
+    keeps 4095 bytes of a line and drops the rest, and turns Enter into a line feed. So a text waits until the program
+    left canonical mode and asked for bracketed pastes (or SETTLE_MS passed), or until it is seen to read lines (`cat`,
+    `read`). When neither comes in time a single short line is sent all the same, as nothing of it can be lost, and
+    any other text is refused with `not_ready`.
     """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._queue: deque[Sending] = deque()
+        self._canonical_ms = -SETTLE_MS
 
     def add(self, sending: Sending) -> None:
         """Raises MethodError `busy` when too many wait already."""
@@ -265,15 +273,22 @@ class Sender:
         sending, worker = self._queue[0], self._worker
         lines = sending.text.encode().split(b"\n")
         whole = all(len(line) <= CANONICAL_LINE_BYTES for line in lines)
-        master = worker.program.master
-        if worker.host.exit is None and pty.canonical(master) and not (whole and pty.waits_for_input(master)):
+        if worker.host.exit is None and not self._ready(whole):
             if now_ms() < sending.until_ms:
                 worker.loop.after("send", READY_POLL_MS, self._begin)
                 return
-            if not whole or len(lines) > 1:
+            if pty.canonical(worker.program.master) and not (whole and len(lines) == 1):
                 self._refuse("not_ready", "the program does not take input yet, and would lose a part of it")
                 return
         self._type(worker.screen.paste(sending.text), 0)
+
+    def _ready(self, whole: bool) -> bool:
+        """Does the program take a text now; `whole` if none of its lines is too long for canonical mode."""
+        master = self._worker.program.master
+        if pty.canonical(master):
+            self._canonical_ms = now_ms()
+            return whole and pty.waits_for_input(master)
+        return self._worker.screen.bracketed_paste or now_ms() >= self._canonical_ms + SETTLE_MS
 
     def _type(self, data: bytes, before: int) -> None:
         """Type `data` after `before` bytes that are typed already, then go on: Enter, or the next text."""

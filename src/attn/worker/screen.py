@@ -102,12 +102,17 @@ class Screen:
             except EmulatorError as error:
                 self._fail(error)
 
-    def paste(self, text: str) -> bytes:
-        """`text` as the program wants pastes; without an emulator by the last bracketed-paste switch in the ring."""
+    @property
+    def bracketed_paste(self) -> bool:
+        """Does the program want pastes in brackets; without an emulator by the last switch in recent output."""
         if self.emulator is not None:
-            return self.emulator.encode_paste(text)
+            return self.emulator.bracketed_paste
         recent = self._ring.tail(_SLICE_BYTES)
-        return encode_paste(text, bracketed=recent.rfind(_PASTE_ON) > recent.rfind(_PASTE_OFF))
+        return recent.rfind(_PASTE_ON) > recent.rfind(_PASTE_OFF)
+
+    def paste(self, text: str) -> bytes:
+        """`text` as the program wants pastes."""
+        return encode_paste(text, bracketed=self.bracketed_paste)
 
     def snapshot(self, since: int | None, history: int | None, at_ms: int) -> Bulk:
         """HEAD and payload of a `snapshot`: the missing bytes when `since` is in the ring, else the screen."""
@@ -121,8 +126,7 @@ class Screen:
         """HEAD and payload of a `screen` in one of FORMATS. Raises NoScreen for all but `ansi` without an emulator."""
         capture = self._capture(frame_only=history == 0)
         if capture is not None:
-            slices = repaint(capture, history) if form == "ansi" else _whole(_FORMATS[form], capture, history)
-            return self._head("snapshot", at_ms, None), self._guarded(slices)
+            return self._head("snapshot", at_ms, None), self._guarded(_paint(form, capture, history))
         if form != "ansi":
             raise NoScreen("this session runs without an emulator: only its raw output is known")
         tail = self._tail()
@@ -134,21 +138,21 @@ class Screen:
         capture = self._capture(frame_only=False)
         row, col, visible = self.emulator.cursor if self.emulator else (0, 0, True)
         rows, cols, alternate_screen = self.rows, self.cols, self.alternate_screen
-        painted, text, cells_json = bytearray(), "", ""
+        parts = {"ansi": b"", "text": b"", "cells": b""}
         if capture is not None:
             try:
-                for piece in self._guarded(repaint(capture, KEPT_HISTORY_LINES)):
-                    painted += piece
-                    yield
-                text = cells.text(capture, 0)
-                yield
-                cells_json = _FORMATS["cells"](capture, 0)
+                for form in parts:
+                    history = KEPT_HISTORY_LINES if form == "ansi" else 0
+                    for piece in self._guarded(_paint(form, capture, history)):
+                        parts[form] += piece
+                        yield
             except SliceFailed:
                 capture = None
         return ScreenRecord(
             rows=rows, cols=cols, cursor_row=row, cursor_col=col, cursor_visible=visible,
             alternate_screen=alternate_screen, offset=offset, taken_at_ms=at_ms, format=SNAPSHOT_FORMAT,
-            title=title, vt=bytes(painted) if capture else self._tail(), text=text, cells_json=cells_json, tail=raw,
+            title=title, vt=parts["ansi"] if capture else self._tail(), text=parts["text"].decode(),
+            cells_json=parts["cells"].decode(), tail=raw,
         )  # fmt: skip
 
     def compress(self) -> None:
@@ -271,8 +275,11 @@ class Keeper:
         self._screen.compress()
 
 
-def _whole(render: Callable[[Capture, int | None], str], capture: Capture, history: int | None) -> Iterator[bytes]:
-    yield from _sliced(render(capture, history).encode())
+def _paint(form: str, capture: Capture, history: int | None) -> Iterator[bytes]:
+    if form == "ansi":
+        yield from repaint(capture, history)
+    else:
+        yield from _sliced(_FORMATS[form](capture, history).encode())
 
 
 def _sliced(data: bytes) -> Iterator[bytes]:

@@ -17,6 +17,8 @@ import selectors
 import signal
 import socket
 import sys
+import time
+import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Final, assert_never
@@ -43,6 +45,8 @@ PAUSE_MS: Final = 100
 BULK_QUEUE_BYTES: Final = 256 << 10
 REOPEN_MS: Final = 250
 LEAVE_MS: Final = 1000
+# A fault that comes back with every turn then costs little of a core.
+FAULT_PAUSE_S: Final = 0.05
 _SIGTERM: Final = int(signal.SIGTERM)
 
 
@@ -86,9 +90,16 @@ class Worker:
         self._watch_terminal()
         self._reap()
         while not self._left:
-            self.loop.turn(idle=not self._slice())
-            if self._leaving and not self.host.bulks and not self.peers.most_queued_bytes():
-                self._left = True
+            try:
+                self._turn()
+            except Exception:  # noqa: BLE001 - a fault of ours must not end the program of a person
+                note(traceback.format_exc())
+                time.sleep(FAULT_PAUSE_S)
+
+    def _turn(self) -> None:
+        self.loop.turn(idle=not self._slice())
+        if self._leaving and not self.host.bulks and not self.peers.most_queued_bytes():
+            self._left = True
 
     def perform(self, effects: list[Effect]) -> None:
         """Make it so, in order."""
@@ -259,7 +270,6 @@ class Worker:
         self.perform(self.host.ladder(False))
 
     def _record(self) -> None:
-        self.keeper.finish()
         self.loop.forget(self.program.master)
         self._open = False
         os.close(self.program.master)
@@ -269,7 +279,10 @@ class Worker:
             self.bundle.write_exit(ExitRecord(code, number, self.host.ring.end, at_ms))
         except OSError as error:
             note(f"the exit could not be recorded: {error}")
-        self.perform(self.host.recorded())
+        try:
+            self.keeper.finish()
+        finally:
+            self.perform(self.host.recorded())
 
     @property
     def _leaving(self) -> bool:
@@ -279,10 +292,7 @@ class Worker:
         self.peers.stop_listening()
         with contextlib.suppress(FileNotFoundError):  # the home itself may be gone
             os.unlink(self.launch.socket_path)
-        self.loop.after("leave", LEAVE_MS, self._abandon)
-
-    def _abandon(self) -> None:
-        self._left = True
+        self.loop.after("leave", LEAVE_MS, partial(setattr, self, "_left", True))
 
 
 _EVENT_FIELDS: Final[dict[str, Callable[[str], dict[str, str]]]] = {

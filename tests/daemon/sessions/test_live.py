@@ -219,3 +219,25 @@ async def test_titles_are_cleaned_and_told(stage: Stage) -> None:
     stage.worker.say(worker_api.EVENT, worker_api.pack_json({"event": "title", "title": "a\u202e\x1bb"}))
     await stage.owner.until("changed")
     assert stage.session.view().title == "ab"
+
+
+async def test_a_link_that_was_lost_before_it_was_used_is_lost(stage: Stage) -> None:
+    link = await connect(stage.worker.path, stage.session)
+    info = await link.call("info", {})
+    stage.worker.hang_up()
+    async with asyncio.timeout(10):
+        while not link.lost:
+            await asyncio.sleep(0)
+    assert stage.session.link is not None and stage.session.state == "running"
+    before = stage.session.link
+    stage.session.linked(link, info)
+    assert stage.session.link is None and stage.owner.calls[-1][0] == "unlinked"
+    before.close()
+
+
+async def test_an_end_that_was_told_before_the_link_was_used_stays(stage: Stage) -> None:
+    stage.session.state = "exited"
+    stage.session.ended.set()
+    assert stage.session.link is not None
+    stage.session.linked(stage.session.link, await stage.session.link.call("info", {}))
+    assert stage.session.state == "exited"

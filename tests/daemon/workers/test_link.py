@@ -30,7 +30,7 @@ class Owner:
         self.heard.append(event)
         self.news.set()
 
-    def on_link_lost(self) -> None:
+    def on_link_lost(self, link: WorkerLink) -> None:
         self.lost.set()
 
 

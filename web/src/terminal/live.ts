@@ -42,6 +42,7 @@ export class LiveTerminal {
   private shown = false
   private takesInput: boolean
   private attaching = false
+  private historyDue = false
   private held: ((handle: number) => void)[] = []
   private disposed = false
   private resizeTimer = 0
@@ -81,13 +82,9 @@ export class LiveTerminal {
     if (this.attaching || this.handle || this.disposed) return
     this.attaching = true
     try {
-      await this.link.request("attach_session", {
-        session: this.id,
-        rows: this.room?.rows ?? null,
-        cols: this.room?.cols ?? null,
-        since: this.attachment.received,
-        visible: this.visible,
-      })
+      // What is new here shows its frame first, which is small; the history follows when that is drawn.
+      this.historyDue = this.attachment.received === null && this.takesInput
+      await this.request(this.historyDue ? 0 : null, this.attachment.received)
       this.update({ problem: null })
     } catch (error) {
       // What passes by itself is tried again when the link or the daemon is ready.
@@ -96,6 +93,28 @@ export class LiveTerminal {
     } finally {
       this.attaching = false
       this.held = []
+    }
+  }
+
+  private request(history: 0 | null, since: number | null): Promise<AttachResult> {
+    return this.link.request("attach_session", {
+      session: this.id,
+      rows: this.room?.rows ?? null,
+      cols: this.room?.cols ?? null,
+      since,
+      history,
+      visible: this.visible,
+    })
+  }
+
+  /** A second attach that brings the whole scrollback, and takes the place of the first. */
+  private async fetchHistory(): Promise<void> {
+    const frameOnly = this.handle
+    try {
+      await this.request(null, null)
+      await this.link.request("detach_session", { handle: frameOnly })
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
     }
   }
 
@@ -133,13 +152,15 @@ export class LiveTerminal {
     this.layout()
   }
 
-  show(parent: HTMLElement): void {
+  /** Shows it; `room` is what the one before had room for, so that the attach need not wait for the first layout. */
+  show(parent: HTMLElement, room: Size | null): void {
+    this.shown = true
+    this.room ??= room
+    void this.attach()
     this.screen.element.hidden = false
     this.screen.open(parent)
-    this.shown = true
     this.visibilityChanged()
     this.layout()
-    void this.attach()
   }
 
   hide(): void {
@@ -220,6 +241,10 @@ export class LiveTerminal {
   private applied(offset: number, painted: boolean): void {
     if (this.handle) this.link.say({ type: "pty_ack", handle: this.handle, offset })
     if (painted && !this.state.value.painted) this.update({ painted: true })
+    if (painted && this.historyDue && this.handle) {
+      this.historyDue = false
+      void this.fetchHistory()
+    }
   }
 
   private async reattach(): Promise<void> {

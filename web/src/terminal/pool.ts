@@ -36,6 +36,7 @@ export class Pool {
   /** Shows the terminal of a session, made now if there is none yet; null shows none. */
   show(session: SessionView | null): LiveTerminal | null {
     if (session && this.shown?.id === session.id) return this.shown
+    const room = this.room()
     this.shown?.hide()
     this.shown = null
     if (!session || !this.parent) return null
@@ -43,7 +44,7 @@ export class Pool {
     this.live.delete(session.id)
     this.live.set(session.id, live)
     this.shown = live
-    live.show(this.parent)
+    live.show(this.parent, room)
     this.evict()
     return live
   }

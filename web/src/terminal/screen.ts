@@ -4,10 +4,10 @@ import { WebLinksAddon } from "@xterm/addon-web-links"
 import { WebglAddon } from "@xterm/addon-webgl"
 import { type ITheme, Terminal } from "@xterm/xterm"
 import type { KeyEvent } from "../generated/protocol"
+import { webglIsBetter } from "./graphics"
 import { KeyboardModes } from "./keyboard_modes"
 import { KeyRouter, MODS, namedKey, namedKeyBytes, textEvents } from "./keys"
 import { ADDRESS, activate, type LinkEvents, linkHandler } from "./links"
-import { pixelsAreExact } from "./pixels"
 import { AnswerGuard } from "./queries"
 import { widthProvider } from "./widths"
 
@@ -159,7 +159,7 @@ export class Screen {
   }
 
   private drawWithWebgl(): void {
-    if (!pixelsAreExact()) return
+    if (!webglIsBetter()) return
     try {
       const webgl = new WebglAddon()
       // The DOM renderer takes over by itself once the addon is gone.

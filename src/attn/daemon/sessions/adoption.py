@@ -89,9 +89,12 @@ class Adoption:
         return dict(zip(asked, answers, strict=True))
 
     async def _ask(self, session_id: str) -> Reached | AttnError:
+        session = self._hub.sessions[session_id]
+        session.state, session.exit = "starting", None
+        session.ended.clear()  # its end may be told while others are still being asked
         try:
             async with asyncio.timeout(ADOPTION_LIMIT_S):
-                return await self._lifecycle.connect(self._hub.sessions[session_id])
+                return await self._lifecycle.connect(session)
         except TimeoutError:
             return AttnError("worker_unreachable", "no answer in time")
         except AttnError as error:
@@ -104,8 +107,6 @@ class Adoption:
         match action:
             case Adopt() if isinstance(reached, Reached):
                 self._counts["recovered"] += 1
-                session.state = "running"
-                session.ended.clear()
                 session.linked(*reached)
             case Drain() if found is not None and found.ended is not None:
                 self._counts["exited"] += 1
@@ -120,7 +121,7 @@ class Adoption:
                 session.ended.set()
                 if found is not None and found.ended is not None:
                     _end(session, found.ended)
-                log.warning("session %s: %s (%s)", session.id, state, action.reason)
+                log.warning("%s (%s)", state, action.reason, extra={"session": session.id})
             case Quarantine():
                 self._counts["quarantined"] += 1
                 await self._quarantine(session)

@@ -104,7 +104,6 @@ class Lifecycle:
             raise AttnError("internal", f"the session cannot be made: {error}", "see `attn logs`") from error
         self._hub.sessions[session.id] = session
         await self.reach(session)
-        self._hub.session_changed(session)
         self._hub.index.remember(plan.spec.cwd)
         await self._hub.index.saved()
         return session
@@ -147,6 +146,7 @@ class Lifecycle:
             session_id=spec.session_id, bundle_dir=os.fspath(bundle.path),
             socket_path=os.fspath(self._hub.home.worker_socket(spec.session_id)), rows=spec.rows, cols=spec.cols,
             scrollback_lines=spec.scrollback_lines, emulator=spec.emulator, cwd=spec.cwd, argv=spec.argv, env=plan.env,
+            persist_screen=self._config.persist_screen,
         )  # fmt: skip
 
     # -- reaching ------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ class Lifecycle:
             try:
                 reached = await self.connect(session)
             except AttnError as error:
-                log.info("session %s: worker not reached: %s", session.id, error)
+                log.info("worker not reached: %s", error, extra={"session": session.id})
                 await self._without_worker(session)
                 return False
             session.linked(*reached)
@@ -190,7 +190,7 @@ class Lifecycle:
         try:
             alive, ended = await self._hub.disk(_end_of, session.bundle)
         except (OSError, BundleDamaged) as error:
-            log.warning("session %s: its bundle cannot be read: %s", session.id, error)
+            log.warning("its bundle cannot be read: %s", error, extra={"session": session.id})
             alive, ended = True, None  # nothing is proved
         self._hub.session_found(session, alive, ended)
 
@@ -232,7 +232,7 @@ class Lifecycle:
         try:
             await self._hub.disk(session.bundle.remove)
         except FileNotFoundError:
-            log.info("session %s has no bundle any more", session.id)
+            log.info("it has no bundle any more", extra={"session": session.id})
         except BundleBusy as error:
             raise self._unreachable(session) from error
         except (OSError, BundleDamaged) as error:
@@ -250,7 +250,7 @@ class Lifecycle:
                 try:
                     await self.remove(session, force=False)
                 except AttnError as error:
-                    log.warning("session %s cannot be forgotten: %s", session.id, error)
+                    log.warning("it cannot be forgotten: %s", error, extra={"session": session.id})
 
     async def rename(self, session: Session, label: str) -> None:
         """Give a session another label: bundle first, then the store's index of it."""
@@ -278,7 +278,7 @@ class Lifecycle:
             await reached.link.call("remove", {})
             reached.link.close()
         except AttnError as error:
-            log.debug("session %s: no worker to dismiss: %s", session.id, error)
+            log.debug("no worker to dismiss: %s", error, extra={"session": session.id})
 
     async def _write_meta(self, session: Session, *, cause: str | None) -> None:
         session.cause = cause

@@ -146,7 +146,8 @@ class Session:
         self.title = info.get("title", self.title)
         self.last_output_at_ms = info.get("last_output_at_ms") or self.last_output_at_ms
         self.has_screen = bool(info.get("emulator", True))
-        self.state = "running"
+        if not self.ended.is_set():
+            self.state = "running"
         self._sizes = ResizeCoalescer((self.rows, self.cols))
         self._streaming = False
         if self.theme is not None:
@@ -154,8 +155,12 @@ class Session:
         if self.attachments:
             self._stream(self._resume)
         self.size_wishes()
+        if link.lost:
+            self.on_link_lost(link)
 
-    def on_link_lost(self) -> None:
+    def on_link_lost(self, link: WorkerLink) -> None:
+        if link is not self.link:
+            return  # it was only tried, and whoever tried it knows
         self.link = None
         self._streaming = False
         for attachment in list(self.attachments.values()):
@@ -280,7 +285,7 @@ class Session:
             if error is not None and error.code == "worker_unreachable":
                 link.drop()  # it hangs: who waits is served from the bundle, and it is probed again
             elif head is None:
-                log.error("session %s gives no snapshot: %s", self.id, error)
+                log.error("no snapshot: %s", error, extra={"session": self.id})
                 self._head(attachment, no_screen(self.rows, self.cols, self.offset))
                 part(True, b"")
             else:
@@ -316,7 +321,7 @@ class Session:
             if screen is not None:
                 head, payload = kept(screen, "cells" if isinstance(attachment.subscription, FrameFeed) else "ansi")
         except AttnError as error:
-            log.info("session %s: %s", self.id, error)
+            log.info("%s", error, extra={"session": self.id})
         self._head(attachment, head, "persisted")
         for start in range(0, max(len(payload), 1), worker_api.CHUNK_MAX_BYTES):
             piece = payload[start : start + worker_api.CHUNK_MAX_BYTES]

@@ -54,7 +54,7 @@ class LinkOwner(Protocol):
 
     def on_output(self, offset: int, data: bytes) -> None: ...
     def on_event(self, event: Json) -> None: ...
-    def on_link_lost(self) -> None: ...
+    def on_link_lost(self, link: WorkerLink) -> None: ...
 
 
 @dataclass
@@ -77,6 +77,7 @@ class WorkerLink(asyncio.Protocol):
         self.features: frozenset[str] = frozenset()
         self.build = ""
         self.pid = 0
+        self.lost = False
 
     # -- what the daemon asks ------------------------------------------------------------------------------------
 
@@ -182,6 +183,7 @@ class WorkerLink(asyncio.Protocol):
                 self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
         calls, self._calls = self._calls, {}
         owner, self.owner = self.owner, None
         for call in calls.values():
@@ -189,7 +191,7 @@ class WorkerLink(asyncio.Protocol):
                 call.timer.cancel()
             call.done(None, _unreachable(f"the worker went away during {call.method}"))
         if owner is not None:
-            owner.on_link_lost()
+            owner.on_link_lost(self)
 
     def _frame(self, kind: int, payload: bytes) -> None:
         if kind == worker_api.OUTPUT:
