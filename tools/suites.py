@@ -18,10 +18,13 @@ BIN = Path(sys.executable).parent
 UNITS = ("bench", "bundle", "cli", "core", "daemon", "store", "terminal", "tools", "wire", "worker")
 TOP = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_*.py")))
 
+# How much longer than its share a suite may take before it counts as hanging: a busy machine is no failure.
+LATEST = 4
+
 
 @dataclass(frozen=True)
 class Suite:
-    """One suite: `minutes` is its share on two quiet cores; twice that ends it."""
+    """One suite: `minutes` is its share on two quiet cores; LATEST times that ends it."""
 
     name: str
     minutes: float
@@ -57,7 +60,7 @@ def run(suite: Suite) -> tuple[bool, float]:
     begun = time.monotonic()
     passed = True
     for command in suite.commands:
-        left_s = max(1.0, suite.minutes * 120 - (time.monotonic() - begun))
+        left_s = max(1.0, suite.minutes * 60 * LATEST - (time.monotonic() - begun))
         passed = _command(command, ROOT / suite.folder, left_s) and passed
     return passed, (time.monotonic() - begun) / 60
 
@@ -67,7 +70,7 @@ def _command(command: tuple[str, ...], folder: Path, limit_s: float) -> bool:
         try:
             return process.wait(limit_s) == 0
         except subprocess.TimeoutExpired:
-            print(f"{' '.join(command)}: ended after {limit_s:.0f} s, twice the share of its suite", file=sys.stderr)
+            print(f"{' '.join(command)}: ended after {limit_s:.0f} s, far over the share of its suite", file=sys.stderr)
             return False
         finally:
             if process.poll() is None:

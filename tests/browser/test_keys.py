@@ -93,6 +93,23 @@ def test_composed_text_and_pastes_arrive_as_text(tab: Tab) -> None:
     assert received(tab, session, 2)[1] == repr("\x1b[200~two\rlines [201~ \u00e9\x1b[201~".encode())
 
 
+def test_the_mouse_is_reported_when_the_program_asks(tab: Tab) -> None:
+    session = printer(tab, "\\x1b[?1000h\\x1b[?1006h")
+    screen = tab.page.locator(".screen:not([hidden]) .xterm-screen")
+    screen.click(position={"x": 3, "y": 3})
+    assert received(tab, session, 2) == [repr(b"\x1b[<0;1;1M"), repr(b"\x1b[<0;1;1m")]
+
+
+def test_a_paste_larger_than_a_message_arrives_whole(tab: Tab) -> None:
+    count = "import sys; print('ready', flush=True); print(len(sys.stdin.readline()), flush=True)"
+    session = tab.daemon.client().spawn("bash", "-c", f'stty raw; {sys.executable} -c "{count}"; sleep 60', label="big")
+    tab.choose("big")
+    tab.until_text(session["id"], "ready")
+    tab.page.evaluate(PASTE, "\u65e5" * 500_000 + "\n")
+    tab.press("Control+j")
+    tab.until_text(session["id"], "500002")
+
+
 def test_shortcuts_of_the_page_do_not_reach_the_program(tab: Tab) -> None:
     session = printer(tab, "\\x1b[>1u")
     tab.press("Control+Shift+KeyF", "Escape", "Control+Shift+Equal", "Control+Shift+Digit0", "x")

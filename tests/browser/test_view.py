@@ -127,6 +127,22 @@ def test_the_font_grows_and_the_program_gets_fewer_columns(tab: Tab) -> None:
     tab.until_text(session, f"\n{tab.frame(session)['size'][1]}.")
 
 
+def test_webgl_draws_where_it_is_asked_for(tab: Tab) -> None:
+    session = tab.daemon.client().spawn(*SHELL, label="gl")["id"]
+    tab.page.evaluate("localStorage.setItem('attn.renderer', 'webgl')")
+    tab.page.reload()
+    tab.run("printf '\\e[48;2;255;0;0m\\e[2J\\e[H'")
+    tab.until(lambda: tab.page.locator(".screen:not([hidden]) canvas").count() > 0, "a canvas")
+    picture = """async () => {
+      const screen = document.querySelector(".screen:not([hidden]) .xterm-screen canvas")
+      await new Promise((drawn) => requestAnimationFrame(drawn))
+      const copy = new OffscreenCanvas(4, 4).getContext("2d")
+      copy.drawImage(screen, 200, 200, 4, 4, 0, 0, 4, 4)
+      return [...copy.getImageData(1, 1, 1, 1).data]
+    }"""
+    tab.until(lambda: tab.page.evaluate(picture) == [255, 0, 0, 255], f"red in {session}")
+
+
 def test_links_open_only_after_asking(tab: Tab) -> None:
     session = tab.daemon.client().spawn(*SHELL, label="links")["id"]
     tab.choose("links")

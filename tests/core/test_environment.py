@@ -35,14 +35,15 @@ NOISE = {
     "SHLVL": "3", "_": "/x",
     "COLUMNS": "80", "LINES": "24", "GEMINI_CLI": "1", "INVOCATION_ID": "i", "NOTIFY_SOCKET": "/n", "STY": "1",
 }  # fmt: skip
+OURS_NAMES = {"ATTN_SESSION": "abc", "ATTN_SOCKET": "/s"}
 OURS = {
     "TERM": "xterm-256color", "COLORTERM": "truecolor", "TERM_PROGRAM": "attn",
-    "ATTN_SESSION": "abc", "ATTN_SOCKET": "/s",
+    **OURS_NAMES,
 }  # fmt: skip
 
 
 def test_the_login_environment_without_noise_and_with_our_identity() -> None:
-    assert child_environment({**LOGIN, **NOISE}, {}, {}, "abc", "/s") == {**LOGIN, **OURS}
+    assert child_environment({**LOGIN, **NOISE}, {}, {}, OURS_NAMES) == {**LOGIN, **OURS}
 
 
 def test_where_the_client_sits_now_wins_over_the_login() -> None:
@@ -50,18 +51,19 @@ def test_where_the_client_sits_now_wins_over_the_login() -> None:
         "SSH_AUTH_SOCK": "/new", "DISPLAY": ":1", "WAYLAND_DISPLAY": "w", "LC_ALL": "C.UTF-8", "LANG": "",
         "OPENAI_API_KEY": "of another shell", "LC_TERMINAL": "iTerm2", "PATH": "/evil",
     }  # fmt: skip
-    env = child_environment(LOGIN, client, {}, "abc", "/s")
+    env = child_environment(LOGIN, client, {}, OURS_NAMES)
     expected = {"SSH_AUTH_SOCK": "/new", "DISPLAY": ":1", "WAYLAND_DISPLAY": "w", "LC_ALL": "C.UTF-8"}
     assert env == {**LOGIN, **OURS, **expected}
     assert client_part(client) == expected
 
 
 def test_what_was_asked_for_by_name_wins_over_everything_but_ours() -> None:
-    env = child_environment(LOGIN, {}, {"NO_COLOR": "1", "TERM": "vt100", "ATTN_HOME": "/h"}, "abc", "/s")
+    env = child_environment(LOGIN, {}, {"NO_COLOR": "1", "TERM": "vt100", "ATTN_HOME": "/h"}, OURS_NAMES)
     assert (env["NO_COLOR"], env["TERM"], env["ATTN_HOME"]) == ("1", "vt100", "/h")
+    assert child_environment(LOGIN, {}, {}, {**OURS_NAMES, "ATTN_HOME": "/other"})["ATTN_HOME"] == "/other"
     for name in ("ATTN_SESSION", "ATTN_SOCKET"):
         with pytest.raises(AttnError):
-            child_environment(LOGIN, {}, {name: "x"}, "abc", "/s")
+            child_environment(LOGIN, {}, {name: "x"}, OURS_NAMES)
 
 
 def test_pairs_as_they_are_typed() -> None:
@@ -85,7 +87,7 @@ def test_scrubbing_twice_changes_nothing(env: dict[str, str]) -> None:
 
 
 def test_without_a_login_shell_there_is_enough_to_work() -> None:
-    env = child_environment(minimal_environment("x", "/home/x", "/bin/sh"), {}, {}, "abc", "/s")
+    env = child_environment(minimal_environment("x", "/home/x", "/bin/sh"), {}, {}, OURS_NAMES)
     assert env["HOME"] == "/home/x" and "/usr/bin" in env["PATH"].split(":")
 
 
@@ -93,13 +95,22 @@ def test_a_login_shell_answers_through_the_noise_of_its_start_up_files() -> None
     env = {"ENV": "/nonexistent", "MULTI": "one\ntwo=2", "HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
     bash = shutil.which("bash")
     assert bash
-    run = subprocess.run(login_argv(bash), env=env, capture_output=True, timeout=30, check=False)
+    run = subprocess.run(login_argv(bash), env=env, capture_output=True, timeout=30, check=False, umask=0o027)
     told = parse_login(b"Welcome!\n" + run.stdout)
-    assert told is not None and told["MULTI"] == "one\ntwo=2" and "Welcome!" not in "".join(told)
+    assert told is not None
+    umask, variables = told
+    assert umask == 0o027 and variables["MULTI"] == "one\ntwo=2" and "Welcome!" not in "".join(variables)
 
 
 @pytest.mark.parametrize(
-    "output", [b"", b"HOME=/x\0", b"\0attn-environment\0", b"\0attn-environment\0HOME=/x\0PATH=/cut"]
+    "output",
+    [
+        b"",
+        b"HOME=/x\0",
+        b"\0attn-environment\0",
+        b"\0attn-environment\0022\nHOME=/x\0PATH=/cut",
+        b"\0attn-environment\0HOME=/x\0",
+    ],
 )
 def test_half_an_answer_is_no_answer(output: bytes) -> None:
     assert parse_login(output) is None

@@ -47,7 +47,7 @@ async def desk(home: Home) -> AsyncIterator[Desk]:
     index.sessions = lambda: hub.sessions.values()
     spawner = Spawner(lambda state: None)
     login: asyncio.Future[LoginEnvironment] = asyncio.get_running_loop().create_future()
-    login.set_result(LoginEnvironment({"PATH": os.environ["PATH"], "HOME": str(home.root), "SHELL": "/bin/sh"}))
+    login.set_result(LoginEnvironment({"PATH": os.environ["PATH"], "HOME": str(home.root), "SHELL": "/bin/sh"}, 0o022))
     lifecycle = Lifecycle(hub, Config(), spawner, login)
     hub.keep_reaching = lifecycle.keep_reaching
     hub.recovered({})

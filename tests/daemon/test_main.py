@@ -38,7 +38,7 @@ async def test_the_spawner_is_one_condition(desk: Desk) -> None:
 
 async def test_a_login_environment_that_is_not_whole_is_told(desk: Desk) -> None:
     async def asked(problem: str) -> startup.LoginEnvironment:
-        return startup.LoginEnvironment({}, problem)
+        return startup.LoginEnvironment({}, 0o022, problem)
 
     for problem, codes in (("", set()), ("zsh hangs", {"login_environment"})):
         done = asyncio.create_task(asked(problem))

@@ -99,18 +99,18 @@ def script(path: Path, text: str) -> str:
 
 async def test_the_login_shell_is_asked(tmp_path: Path) -> None:
     shell = script(tmp_path / "shell", 'echo noise; export FROM_RC=yes; exec /bin/sh -c "$2"')
-    found = await startup.login_environment({"SHELL": shell, "PATH": os.environ["PATH"]})
-    assert (found.variables["FROM_RC"], found.problem) == ("yes", "")
+    found = await startup.login_environment({"SHELL": shell, "PATH": os.environ["PATH"]}, 0o027)
+    assert (found.variables["FROM_RC"], found.umask, found.problem) == ("yes", 0o027, "")
 
 
 async def test_a_shell_that_fails_leaves_a_minimal_environment(tmp_path: Path) -> None:
     for shell in (script(tmp_path / "silent", "exit 3"), "/no/such/shell"):
-        found = await startup.login_environment({"SHELL": shell, "SECRET": "x"})
+        found = await startup.login_environment({"SHELL": shell, "SECRET": "x"}, 0o022)
         assert shell in found.problem
         assert "PATH" in found.variables and "SECRET" not in found.variables
 
 
 async def test_a_shell_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "LOGIN_SHELL_LIMIT_S", 0.2)
-    found = await startup.login_environment({"SHELL": script(tmp_path / "stuck", "sleep 600 & wait")})
+    found = await startup.login_environment({"SHELL": script(tmp_path / "stuck", "sleep 600 & wait")}, 0o022)
     assert "did not print" in found.problem

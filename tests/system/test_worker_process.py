@@ -316,7 +316,7 @@ def test_a_second_worker_of_a_session_is_refused(launcher: Launcher) -> None:
 
     record = pack_request(
         session_id=session.bundle.session_id, bundle_dir=str(session.bundle.path), socket_path=session.socket_path,
-        rows=5, cols=20, scrollback_lines=10, emulator=True, cwd="/", argv=["cat"], env={},
+        rows=5, cols=20, scrollback_lines=10, emulator=True, umask=0o022, cwd="/", argv=["cat"], env={},
     )  # fmt: skip
     assert launcher.order(record).startswith("error internal ")
     with session.connect() as client:

@@ -218,7 +218,7 @@ class Launcher:
         path = str(self.root / f"{session_id[-4:]}.s")
         record = pack_request(
             session_id=session_id, bundle_dir=str(bundle.path), socket_path=path, rows=rows, cols=cols,
-            scrollback_lines=10_000, emulator=emulator, cwd=cwd, argv=list(argv), env=env,
+            scrollback_lines=10_000, emulator=emulator, umask=0o022, cwd=cwd, argv=list(argv), env=env,
         )  # fmt: skip
         line = self.order(record)
         if not line.startswith("ok "):

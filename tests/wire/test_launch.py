@@ -12,7 +12,7 @@ from attn.wire.launch import LENGTH, RECORD_MAX_BYTES, Launch, pack_request, unp
 
 ORDER: dict[str, Any] = {
     "session_id": "abcdefghij", "bundle_dir": "/run/abcdefghij", "socket_path": "/run/s", "rows": 40, "cols": 120,
-    "scrollback_lines": 10_000, "emulator": True, "cwd": "/tmp/ä", "argv": ["sh", "-c", ""],
+    "scrollback_lines": 10_000, "emulator": True, "umask": 0o022, "cwd": "/tmp/ä", "argv": ["sh", "-c", ""],
     "env": {"A": "b=c", "E": ""},
 }  # fmt: skip
 no_nul = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -26,7 +26,7 @@ def _unpack(record: bytes) -> Launch:
 def test_every_field_arrives() -> None:
     launch = _unpack(pack_request(**ORDER))
     assert launch == Launch(
-        "abcdefghij", b"/run/abcdefghij", b"/run/s", 40, 120, 10_000, True, True, "/tmp/ä".encode(),
+        "abcdefghij", b"/run/abcdefghij", b"/run/s", 40, 120, 10_000, True, True, 0o022, "/tmp/ä".encode(),
         [b"sh", b"-c", b""], {b"A": b"b=c", b"E": b""},
     )  # fmt: skip
     launch = _unpack(pack_request(**{**ORDER, "emulator": False, "persist_screen": False, "env": {}}))

@@ -60,7 +60,7 @@ def inside(root: Path, *argv: str, emulator: bool = True) -> Iterator[Worker]:
     bundle.create(spec, Meta(label="x", order=0))
     path = os.fsencode(root / "s")
     launch = Launch(
-        SESSION_ID, os.fsencode(bundle.path), path, 24, 80, 1000, emulator, True, b"/",
+        SESSION_ID, os.fsencode(bundle.path), path, 24, 80, 1000, emulator, True, 0o022, b"/",
         [os.fsencode(argument) for argument in argv], {os.fsencode(k): os.fsencode(v) for k, v in ENV.items()},
     )  # fmt: skip
     worker = Worker(launch, bundle, listen(path))

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from attn.worker.ending import LADDER, POLL_MS, Ladder, Process, name_process, process_table, tree_below
+from attn.bundle.identity import name_process
+from attn.worker.ending import LADDER, POLL_MS, Ladder, Process, process_table, tree_below
 from tests.waiting import wait_until
 
 HUP, TERM, KILL, CONT = (int(s) for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGCONT))
@@ -103,7 +104,7 @@ def test_a_lost_spawner_below_the_worker_does_not_spare_the_session() -> None:
 
 
 def test_the_real_table_knows_our_child_by_its_name() -> None:
-    code = "from attn.worker.ending import name_process; name_process('a) R (b'); print(flush=True); input()"
+    code = "from attn.bundle.identity import name_process; name_process('a) R (b'); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()

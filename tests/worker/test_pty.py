@@ -22,8 +22,10 @@ Start = Callable[..., Program]
 def start() -> Iterator[Start]:
     running: list[Program] = []
 
-    def launch(*argv: str, env: dict[bytes, bytes] = ENV, cwd: str = "/", rows: int = 24, cols: int = 80) -> Program:
-        program = pty.launch([os.fsencode(arg) for arg in argv], env, os.fsencode(cwd), rows, cols)
+    def launch(
+        *argv: str, env: dict[bytes, bytes] = ENV, cwd: str = "/", rows: int = 24, cols: int = 80, umask: int = 0o022
+    ) -> Program:
+        program = pty.launch([os.fsencode(arg) for arg in argv], env, os.fsencode(cwd), umask, (rows, cols))
         running.append(program)
         return program
 
@@ -180,3 +182,12 @@ def test_erasing_in_a_line_takes_a_whole_character(start: Start) -> None:
     assert termios.tcgetattr(program.master)[0] & 0o40000
     os.write(program.master, "aé\x7fb\r".encode())
     assert output(program, b"ab\r\n").endswith(b"ab\r\n")
+
+
+def test_a_program_has_the_persons_umask_and_the_worker_keeps_its_own(start: Start) -> None:
+    before = os.umask(0o077)
+    try:
+        assert b"0027" in output(start("sh", "-c", "umask", umask=0o027))
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(before)

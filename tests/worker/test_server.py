@@ -173,7 +173,7 @@ def test_bulk_work_waits_for_a_connection_that_is_full(tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("record", [b"", b"nonsense", pack_request(
     session_id="abcdefghij", bundle_dir="/nonexistent/attn", socket_path="/nonexistent/s", rows=2, cols=2,
-    scrollback_lines=1, emulator=False, cwd="/", argv=["true"], env={})[4:]])  # fmt: skip
+    scrollback_lines=1, emulator=False, umask=0o022, cwd="/", argv=["true"], env={})[4:]])  # fmt: skip
 def test_an_order_that_cannot_be_followed_is_reported(record: bytes, tmp_path: Path) -> None:
     read, write = os.pipe()
     pid = os.fork()

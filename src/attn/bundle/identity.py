@@ -10,6 +10,11 @@ from typing import Final
 # `ps` and `sysctl` answer at once or never.
 _PROBE_LIMIT_S: Final = 2.0
 
+# What our processes are called in the process table (at most 15 bytes).
+SPAWNER_NAME: Final = "attn-spawner"
+WORKER_NAME: Final = "attn-worker"
+DAEMON_NAME: Final = "attn-daemon"
+
 
 def boot_id() -> str:
     """A name of this boot of this machine; empty when the system has none to give."""
@@ -56,3 +61,17 @@ def _probe(command: list[str]) -> str:
 
     result = subprocess.run(command, capture_output=True, text=True, timeout=_PROBE_LIMIT_S, check=False)
     return result.stdout.strip()
+
+
+def name_process(name: str) -> None:
+    """Set what `ps -o comm` and the kill ladder see of this process; only on Linux."""
+    if sys.platform != "linux":
+        return
+    try:
+        file = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return  # no /proc, so nothing reads it either
+    try:
+        os.write(file, name.encode())
+    finally:
+        os.close(file)

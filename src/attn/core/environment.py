@@ -56,6 +56,7 @@ RESERVED: Final[frozenset[str]] = frozenset({"ATTN_SESSION", "ATTN_SOCKET"})
 MAX_ENTRY_BYTES: Final = 128 * 1024 - 1
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_UMASK: Final = re.compile(rb"[0-7]{1,4}")
 _MARKER: Final = b"\0attn-environment\0"
 
 
@@ -101,20 +102,21 @@ def parse_environment(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def child_environment(
-    login: Mapping[str, str], client: Mapping[str, str], extra: Mapping[str, str], session_id: str, socket: str
+    login: Mapping[str, str], client: Mapping[str, str], extra: Mapping[str, str], ours: Mapping[str, str]
 ) -> dict[str, str]:
     """The whole environment of a session's program.
 
     login: of the login shell, or `minimal_environment`; client: of the calling client, of which only `client_part`
-    is taken; extra: what the person asked for by name, which may override anything but RESERVED; socket: the
-    daemon's. Raises AttnError `invalid_env`.
+    is taken; extra: what the person asked for by name, which may override anything but RESERVED; ours: the values of
+    RESERVED, and of ATTN_HOME where it is not the default, so that `attn` inside the session finds the daemon that it
+    belongs to. Raises AttnError `invalid_env`.
     """
     check_environment(extra)
     env = scrubbed(login)
     env.update(client_part(client))
     env.update(IDENTITY)
+    env.update(ours)
     env.update(extra)
-    env.update(ATTN_SESSION=session_id, ATTN_SOCKET=socket)
     return env
 
 
@@ -131,24 +133,25 @@ def minimal_environment(user: str, home: str, shell: str) -> dict[str, str]:
 
 
 def login_argv(shell: str) -> list[str]:
-    """How to ask a login shell for its environment. Interactive too: zsh users keep PATH in .zshrc.
+    """How to ask a login shell for its umask and environment. Interactive too: zsh users keep PATH in .zshrc.
 
     A mark goes before the answer because start-up files may print; `exec` keeps .logout files from printing after it.
     """
-    return [shell, "-lic", "printf '\\000attn-environment\\000'; exec env -0"]
+    return [shell, "-lic", "printf '\\000attn-environment\\000'; umask; exec env -0"]
 
 
-def parse_login(output: bytes) -> dict[str, str] | None:
-    """What `login_argv` printed -> the environment; None when there is no whole answer in it."""
-    _, marker, answer = output.rpartition(_MARKER)
-    if not marker or not answer.endswith(b"\0"):
+def parse_login(output: bytes) -> tuple[int, dict[str, str]] | None:
+    """What `login_argv` printed -> the umask and the environment; None when there is no whole answer in it."""
+    _, marker, rest = output.rpartition(_MARKER)
+    umask, _, answer = rest.partition(b"\n")
+    if not marker or not answer.endswith(b"\0") or _UMASK.fullmatch(umask) is None:
         return None
     env: dict[str, str] = {}
     for entry in answer[:-1].split(b"\0"):
         name, equals, value = entry.partition(b"=")
         if name and equals:
             env[name.decode(errors="surrogateescape")] = value.decode(errors="surrogateescape")
-    return env
+    return int(umask, 8), env
 
 
 def _invalid(message: str) -> AttnError:

@@ -12,6 +12,7 @@ from typing import Final
 
 import attn
 from attn import logs
+from attn.bundle import identity
 from attn.config import Config
 from attn.daemon import auth, startup
 from attn.daemon.handlers.desk import Desk
@@ -36,7 +37,8 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
     ephemeral: keep the index of sessions in memory; require_store: do not start without a usable database.
     Raises AttnError when it cannot start (`home_unwritable`, `daemon_running`, `port_taken`, a code of the store).
     """
-    startup.prepare_home(home)
+    identity.name_process(identity.DAEMON_NAME)
+    umask = startup.prepare_home(home)
     lock = startup.DaemonLock(home.lock)
     try:
         daemon_id = startup.daemon_id(home)
@@ -45,7 +47,7 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
         web = startup.bind_port(home, config.port)
         refuse = require_store or config.on_store_failure == "refuse"
         daemon = Daemon(home, config, daemon_id, token, web)
-        asyncio.run(daemon.run(Index(home, ephemeral=ephemeral), refuse=refuse))
+        asyncio.run(daemon.run(Index(home, ephemeral=ephemeral), umask=umask, refuse=refuse))
     finally:
         lock.release()
     return 0
@@ -60,7 +62,7 @@ class Daemon:
         self._port: int = web.getsockname()[1]
         self._logins = auth.Logins()
 
-    async def run(self, index: Index, *, refuse: bool) -> None:
+    async def run(self, index: Index, *, umask: int, refuse: bool) -> None:
         """Start, serve until told to stop, end. Raises StoreFailure when `refuse` and there is no usable store."""
         hub = Hub(self._home, self._daemon_id, self._port, index, clipboard=self._config.osc52_write)
         spawner = Spawner(lambda state: _spawner_condition(hub, state))
@@ -71,7 +73,7 @@ class Daemon:
         loop.add_signal_handler(signal.SIGCHLD, spawner.reap)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, hub.stop.set)
-        login = hub.start(startup.login_environment(os.environ), "login environment")
+        login = hub.start(startup.login_environment(os.environ, umask), "login environment")
         login.add_done_callback(lambda done: _login_condition(hub, done))
         lifecycle = Lifecycle(hub, self._config, spawner, login)
         hub.keep_reaching = lifecycle.keep_reaching

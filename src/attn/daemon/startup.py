@@ -28,15 +28,19 @@ LOGIN_ENVIRONMENT_MAX_BYTES: Final = 1 << 20
 LISTEN_BACKLOG: Final = 128
 
 
-def prepare_home(home: Home) -> None:
-    """Make the directories of a home, 0700, ours alone. Raises AttnError `home_unwritable`."""
-    os.umask(0o077)
+def prepare_home(home: Home) -> int:
+    """Make the directories of a home, 0700, ours alone; the umask that we were started with, which programs get.
+
+    Raises AttnError `home_unwritable`.
+    """
+    umask = os.umask(0o077)
     for directory in (home.root, home.run, home.logs, home.sockets):
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _own(directory)
         except OSError as error:
             raise _unwritable(directory, error.strerror or str(error)) from error
+    return umask
 
 
 def _own(directory: Path) -> None:
@@ -193,35 +197,36 @@ def listen_unix(path: Path) -> socket.socket:
 
 @dataclass(frozen=True)
 class LoginEnvironment:
-    """Environment of the user's login shell; `problem` says why it is only a minimal one, empty when it is whole."""
+    """What the user's login shell gives to programs; `problem` says why it is only a minimum, empty when whole."""
 
     variables: dict[str, str]
+    umask: int
     problem: str = ""
 
 
-async def login_environment(env: Mapping[str, str]) -> LoginEnvironment:
-    """What the login shell says its environment is, asked for at most five seconds; never raises."""
+async def login_environment(env: Mapping[str, str], umask: int) -> LoginEnvironment:
+    """What a login shell started with `env` and `umask` makes of them, asked for at most five seconds; never raises."""
     user = pwd.getpwuid(os.getuid())
     shell = env.get("SHELL") or user.pw_shell or "/bin/sh"
-    variables, problem = None, ""
+    told, problem = None, ""
     try:
-        variables = environment.parse_login(await _ask_shell(shell, env))
-        problem = "" if variables else f"{shell} printed no environment"
+        told = environment.parse_login(await _ask_shell(shell, env, umask))
+        problem = "" if told else f"{shell} printed no environment"
     except TimeoutError:
         problem = f"{shell} did not print its environment within {LOGIN_SHELL_LIMIT_S:.0f} s"
     except OSError as error:
         problem = f"{shell} cannot be started: {error.strerror}"
-    if variables:
-        return LoginEnvironment(variables)
+    if told:
+        return LoginEnvironment(told[1], told[0])
     log.warning("login environment: %s", problem)
-    return LoginEnvironment(environment.minimal_environment(user.pw_name, user.pw_dir, shell), problem)
+    return LoginEnvironment(environment.minimal_environment(user.pw_name, user.pw_dir, shell), umask, problem)
 
 
-async def _ask_shell(shell: str, env: Mapping[str, str]) -> bytes:
+async def _ask_shell(shell: str, env: Mapping[str, str], umask: int) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *environment.login_argv(shell),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True, cwd="/", env=dict(env),
+        start_new_session=True, cwd="/", env=dict(env), umask=umask,
     )  # fmt: skip
     assert process.stdout is not None
     output = bytearray()

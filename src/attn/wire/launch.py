@@ -30,6 +30,7 @@ class Launch(NamedTuple):
     scrollback_lines: int
     emulator: bool
     persist_screen: bool
+    umask: int
     cwd: bytes
     argv: list[bytes]
     env: dict[bytes, bytes]
@@ -44,6 +45,7 @@ def pack_request(
     cols: int,
     scrollback_lines: int,
     emulator: bool,
+    umask: int,
     cwd: str,
     argv: Sequence[str],
     env: Mapping[str, str],
@@ -51,7 +53,8 @@ def pack_request(
 ) -> bytes:
     """The record, with its length in front. Raises ValueError for a NUL in a field or a record over the bound."""
     flags = emulator * _EMULATOR | persist_screen * _PERSIST_SCREEN
-    head = [session_id, bundle_dir, socket_path, str(rows), str(cols), str(scrollback_lines), str(flags), cwd]
+    head = [session_id, bundle_dir, socket_path, str(rows), str(cols), str(scrollback_lines), str(flags)]
+    head += [str(umask), cwd]
     names = [f"{name}={value}" for name, value in env.items()]
     fields = [field.encode(errors="surrogateescape") for field in (*head, str(len(argv)), *argv, str(len(env)), *names)]
     if any(b"\0" in field for field in fields):
@@ -65,10 +68,10 @@ def pack_request(
 def unpack_request(record: bytes) -> Launch:
     """The record without its length -> Launch. Raises ValueError when it is not one."""
     fields = record.split(b"\0")
-    if len(fields) < 10:
+    if len(fields) < 11:
         raise ValueError("the order has too few fields")
-    argc = int(fields[8])
-    argv, rest = fields[9 : 9 + argc], fields[9 + argc :]
+    argc = int(fields[9])
+    argv, rest = fields[10 : 10 + argc], fields[10 + argc :]
     if argc < 1 or not rest or int(rest[0]) != len(rest) - 1:
         raise ValueError("the order's counts do not match its fields")
     env: dict[bytes, bytes] = {}
@@ -77,7 +80,7 @@ def unpack_request(record: bytes) -> Launch:
         if not equals:
             raise ValueError("an entry of the environment has no value")
         env[name] = value
-    rows, cols, scrollback_lines, flags = (int(field) for field in fields[3:7])
+    rows, cols, scrollback_lines, flags, umask = (int(field) for field in fields[3:8])
     return Launch(
         session_id=fields[0].decode("ascii"),
         bundle_dir=fields[1],
@@ -87,7 +90,8 @@ def unpack_request(record: bytes) -> Launch:
         scrollback_lines=scrollback_lines,
         emulator=bool(flags & _EMULATOR),
         persist_screen=bool(flags & _PERSIST_SCREEN),
-        cwd=fields[7],
+        umask=umask,
+        cwd=fields[8],
         argv=argv,
         env=env,
     )

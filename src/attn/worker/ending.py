@@ -13,15 +13,14 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from attn.bundle.identity import DAEMON_NAME, SPAWNER_NAME, WORKER_NAME
+
 # What is sent, and how long it may take. Interactive shells ignore TERM, so HUP comes first, as when a terminal is
 # closed. After the last grace the rest is out of anybody's power: processes that hang in the kernel.
 LADDER: Final = ((int(signal.SIGHUP), 1000), (int(signal.SIGTERM), 2000), (int(signal.SIGKILL), 2000))
 POLL_MS: Final = 50
 
 # attn started from inside a session is below that session's worker, and must not end with it.
-SPAWNER_NAME: Final = "attn-spawner"
-WORKER_NAME: Final = "attn-worker"
-DAEMON_NAME: Final = "attn-daemon"
 _OURS: Final = (SPAWNER_NAME, WORKER_NAME, DAEMON_NAME)
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -37,20 +36,6 @@ class Process(NamedTuple):
     pid: int
     parent: int
     name: str
-
-
-def name_process(name: str) -> None:
-    """Set what `ps -o comm` and the kill ladder see of this process; only on Linux."""
-    if sys.platform != "linux":
-        return
-    try:
-        file = os.open("/proc/self/comm", os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return  # no /proc, so nothing reads it either
-    try:
-        os.write(file, name.encode())
-    finally:
-        os.close(file)
 
 
 def become_subreaper() -> None:

@@ -51,8 +51,10 @@ class Program(NamedTuple):
     master: int
 
 
-def launch(argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes, rows: int, cols: int) -> Program:
-    """Start `argv` in directory `cwd` on a PTY of `rows` x `cols`, as leader of its own session.
+def launch(argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes, umask: int, size: tuple[int, int]) -> Program:
+    """Start `argv` in directory `cwd` on a PTY of `size` (rows, cols), as leader of its own session.
+
+    `umask` is the program's: what it makes is for the person to share, what the worker makes is not.
 
     `argv[0]` is looked up in the PATH of `env`. Returns only after the exec succeeded; the master does not block.
     Raises LaunchError; then nothing runs and nothing is open.
@@ -62,9 +64,13 @@ def launch(argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes, rows: int,
         path = find(argv[0], env.get(b"PATH", _NO_PATH))
         master, slave = os.openpty()
         try:
-            set_size(master, rows, cols)
+            set_size(master, *size)
             _erase_characters(slave)
-            pid = _spawn([path, *argv[1:]], env, os.ttyname(slave))
+            ours = os.umask(umask)
+            try:
+                pid = _spawn([path, *argv[1:]], env, os.ttyname(slave))
+            finally:
+                os.umask(ours)
         except OSError as error:
             os.close(master)
             raise _refused(path, error) from error

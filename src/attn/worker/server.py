@@ -32,7 +32,7 @@ from attn.terminal.emulator import SNAPSHOT_FORMAT
 from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
 from attn.worker import methods, pty
-from attn.worker.ending import WORKER_NAME, Ladder, become_subreaper, name_process, process_table, tree_below
+from attn.worker.ending import Ladder, become_subreaper, process_table, tree_below
 from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
 from attn.worker.loop import Loop, Peers, listen, note, now_ms, receive_order, wall_ms
 from attn.worker.screen import Keeper, Screen
@@ -74,7 +74,7 @@ class Worker:
         self._ladder: Ladder | None = None
         self._left = False
         self._daemon_id = ""
-        self.program = pty.launch(launch.argv, launch.env, launch.cwd, launch.rows, launch.cols)
+        self.program = pty.launch(launch.argv, launch.env, launch.cwd, launch.umask, (launch.rows, launch.cols))
 
     @property
     def daemon_id(self) -> str:
@@ -343,7 +343,7 @@ def _woken(number: int, frame: object) -> None:
 def _begin(launch: Launch) -> Worker:
     os.umask(0o077)
     os.chdir("/")
-    name_process(WORKER_NAME)
+    identity.name_process(identity.WORKER_NAME)
     become_subreaper()
     bundle = Bundle(os.fsdecode(launch.bundle_dir))
     _redirect(bundle)

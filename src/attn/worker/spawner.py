@@ -19,11 +19,11 @@ from typing import Final
 
 import attn
 from attn.bundle import identity, records
+from attn.bundle.identity import SPAWNER_NAME, name_process
 from attn.terminal.emulator import EmulatorError, self_test
 from attn.wire import worker_api as api
 from attn.wire.launch import LENGTH, pack_request, unpack_request
 from attn.worker import methods, pty, server
-from attn.worker.ending import SPAWNER_NAME, name_process
 from attn.worker.host import Host
 from attn.worker.loop import Loop, Peers, receive_order
 from attn.worker.screen import Keeper, Screen
@@ -61,7 +61,7 @@ def _rehearse(*, emulator: bool) -> None:
     """
     order = pack_request(
         session_id="rehearsal0", bundle_dir="/", socket_path="/", rows=24, cols=80, scrollback_lines=10_000,
-        emulator=emulator, cwd="/", argv=["sh"], env={"PATH": "/bin"},
+        emulator=emulator, umask=0o077, cwd="/", argv=["sh"], env={"PATH": "/bin"},
     )  # fmt: skip
     launch = unpack_request(order[LENGTH.size :])
     pty.find(launch.argv[0], launch.env[b"PATH"])

@@ -48,7 +48,7 @@ async def test_the_child_gets_the_sessions_environment(desk: Desk, tmp_path: Pat
     found = dict(entry.split("=", 1) for entry in out.read_text().split("\0") if entry)
     assert (found["ATTN_SESSION"], found["ATTN_SOCKET"]) == (session.id, str(desk.hub.home.daemon_socket))
     assert (found["MINE"], found["LANG"], found["TERM_PROGRAM"]) == ("1", "tlh", "attn")
-    assert "SECRET" not in found and "ATTN_HOME" not in found
+    assert "SECRET" not in found and found["ATTN_HOME"] == str(desk.hub.home.root)
     assert b"tlh" not in (session.bundle.path / "spec.json").read_bytes()
 
 

@@ -21,7 +21,7 @@ from tests.waiting import wait_until
 def record(made: Bundle, socket: Path, *argv: str) -> bytes:
     return pack_request(
         session_id=made.session_id, bundle_dir=str(made.path), socket_path=str(socket), rows=24, cols=80,
-        scrollback_lines=100, emulator=True, cwd="/", argv=argv or ["/bin/true"], env={"PATH": os.defpath},
+        scrollback_lines=100, emulator=True, umask=0o022, cwd="/", argv=argv or ["/bin/true"], env={"PATH": os.defpath},
     )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ class Plan:
 
     spec: Spec
     env: dict[str, str]
+    umask: int
 
 
 class Reached(NamedTuple):
@@ -85,9 +86,9 @@ class Lifecycle:
 
     async def spawn(self, wish: SpawnSession) -> Session:
         """Start a program in a session of its own. Raises AttnError; then nothing is left of it."""
-        login = (await asyncio.shield(self._login)).variables
+        login = await asyncio.shield(self._login)
         # A file system that hangs must not hold up everybody else.
-        cwd = await asyncio.to_thread(_directory, wish.cwd, login)
+        cwd = await asyncio.to_thread(_directory, wish.cwd, login.variables)
         plan = self._plan(wish, login, cwd)
         bundle = Bundle(self._hub.home.bundle(plan.spec.session_id))
         session = Session(bundle=bundle, spec=plan.spec, owner=self._hub, label=plan.spec.label)
@@ -108,7 +109,7 @@ class Lifecycle:
         await self._hub.index.saved()
         return session
 
-    def _plan(self, wish: SpawnSession, login: dict[str, str], cwd: str) -> Plan:
+    def _plan(self, wish: SpawnSession, login: LoginEnvironment, cwd: str) -> Plan:
         """Everything that can be refused is refused here, before any file exists."""
         rows, cols = wish.rows or DEFAULT_ROWS, wish.cols or DEFAULT_COLS
         if wish.rows is not None or wish.cols is not None:
@@ -116,15 +117,16 @@ class Lifecycle:
         check_size(rows, cols)
         check_environment(wish.env)
         session_id = new_session_id(secrets.token_bytes(16))
-        socket = os.fspath(self._hub.home.daemon_socket)
-        env = child_environment(login, wish.client_env, wish.env, session_id, socket)
+        env = child_environment(login.variables, wish.client_env, wish.env, self._ours(session_id))
         which = _finder(env.get("PATH", os.defpath), cwd)
         if wish.argv:
             name, conversation, resumable = agents.recognise(wish.argv), None, False
             argv = [_program(wish.argv[0], which, cwd), *wish.argv[1:]]
         else:
             row = agents.agent(wish.agent)
-            start = agents.launch(row, agents.find(row, which, login.get("SHELL", "")), wish.args, str(uuid.uuid4()))
+            start = agents.launch(
+                row, agents.find(row, which, login.variables.get("SHELL", "")), wish.args, str(uuid.uuid4())
+            )
             name, argv, conversation, resumable = row.name, start.argv, start.conversation, start.resumable
         _check_arguments(argv)
         taken = {session.label for session in self._hub.sessions.values()}
@@ -138,14 +140,20 @@ class Lifecycle:
             build=attn.__version__, emulator=self._config.emulator == "on" and self._spawner.emulator,
             scrollback_lines=self._config.scrollback_lines,
         )  # fmt: skip
-        return Plan(spec, env)
+        return Plan(spec, env, login.umask)
+
+    def _ours(self, session_id: str) -> dict[str, str]:
+        home = self._hub.home
+        ours = {"ATTN_SESSION": session_id, "ATTN_SOCKET": os.fspath(home.daemon_socket)}
+        return ours if home.is_default else {**ours, "ATTN_HOME": os.fspath(home.root)}
 
     def _record(self, plan: Plan, bundle: Bundle) -> bytes:
         spec = plan.spec
         return pack_request(
             session_id=spec.session_id, bundle_dir=os.fspath(bundle.path),
             socket_path=os.fspath(self._hub.home.worker_socket(spec.session_id)), rows=spec.rows, cols=spec.cols,
-            scrollback_lines=spec.scrollback_lines, emulator=spec.emulator, cwd=spec.cwd, argv=spec.argv, env=plan.env,
+            scrollback_lines=spec.scrollback_lines, emulator=spec.emulator, umask=plan.umask,
+            cwd=spec.cwd, argv=spec.argv, env=plan.env,
             persist_screen=self._config.persist_screen,
         )  # fmt: skip
 
