@@ -19,6 +19,7 @@ SPEC = Spec(
 SCREEN = ScreenRecord(
     rows=2, cols=9, cursor_row=1, cursor_col=3, cursor_visible=True, alternate_screen=False, offset=7, taken_at_ms=8,
     format="vt1", title="a\nb", vt=b"\x1b[1m\nx", text="漢\n\n", cells_json='{"rows":2}', tail=b"\xff\x00\n{",
+    scrolled="a\n", joined="b\n", html="<pre>ä",
 )  # fmt: skip
 OTHERS = [
     Meta(label="x", order=3, cause="killed"),
@@ -76,7 +77,7 @@ def test_a_cut_or_altered_screen_is_damage_or_whole(cut: int, noise: bytes) -> N
         assert len(read.vt) == len(SCREEN.vt) and len(read.tail) == len(SCREEN.tail)
 
 
-@pytest.mark.parametrize("parts", [[1, 2, 3], [-1, 1, 1, 1], "x", [True, 0, 0, 0], None])
+@pytest.mark.parametrize("parts", [{"vt": 2}, {"vt": -1, "tail": 3}, "x", {"vt": True}, None, [1, 1]])
 def test_a_screen_with_senseless_parts_is_damage(parts: object) -> None:
     head = {**json.loads(records.screen_to_bytes(SCREEN).partition(b"\n")[0]), "parts": parts}
     with pytest.raises(ValueError, match="part"):

@@ -212,6 +212,15 @@ def test_a_record_holds_the_screen_in_every_form() -> None:
     assert kept.tail == session.ring.since(0)
     assert kept.text == "one\ntwo\n\n\n\n" == shown(kept.vt)
     assert json.loads(kept.cells_json)["rows"] == 5
+    assert kept.html.startswith("<pre") and "two" in kept.html
+
+
+def test_a_record_holds_what_scrolled_away() -> None:
+    session = Session()
+    session.write(b"".join(b"%d\r\n" % number for number in range(20)) + b"x" * 30)
+    kept = record(session.screen, 5)
+    assert kept.scrolled.startswith("0\n1\n2\n") and kept.text == "17\n18\n19\n" + "x" * 20 + "\n" + "x" * 10 + "\n"
+    assert kept.joined.endswith("19\n" + "x" * 30 + "\n")
 
 
 class Clock:

@@ -87,12 +87,19 @@ class ScreenFacts:
 
 @dataclass(frozen=True)
 class ScreenRecord(ScreenFacts):
-    """The last screen: `vt` rebuilds it in a terminal, `text` and `cells_json` show it, `tail` is the raw end."""
+    """The last screen, as a live worker would show it.
+
+    vt: rebuilds it in a terminal, with the end of its scrollback; text: its rows; scrolled: the rows of scrollback
+    above them; joined: both with soft wraps joined; html and cells_json: the rows; tail: the raw end of the output.
+    """
 
     vt: bytes
     text: str
     cells_json: str
     tail: bytes
+    scrolled: str = ""
+    joined: str = ""
+    html: str = ""
 
 
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -143,30 +150,36 @@ def _checked(kind: str, name: str, declared: str, value: object) -> object:
     return value
 
 
-_PARTS: Final = ("vt", "text", "cells_json", "tail")
+_TEXTS: Final = ("text", "scrolled", "joined", "html", "cells_json")
 
 
 def screen_to_bytes(screen: ScreenRecord) -> bytes:
-    """One line of JSON with the facts and the length of each part, then the parts."""
+    """One line of JSON with the facts and the length of each part by its name, then the parts."""
     facts = {field.name: getattr(screen, field.name) for field in fields(ScreenFacts)}
-    parts = [screen.vt, screen.text.encode(), screen.cells_json.encode(), screen.tail]
-    head = _encode({**facts, "parts": [len(part) for part in parts]})
-    return b"\n".join((head, b"".join(parts)))
+    parts = {"vt": screen.vt, "tail": screen.tail} | {name: getattr(screen, name).encode() for name in _TEXTS}
+    head = _encode({**facts, "parts": {name: len(part) for name, part in parts.items()}})
+    return b"\n".join((head, b"".join(parts.values())))
 
 
 def screen_from_bytes(data: bytes) -> ScreenRecord:
-    """The inverse. Raises ValueError when a part is cut or the head is not one."""
+    """The inverse; parts that this build does not know are passed over.
+
+    Raises ValueError when a part is cut or missing, or the head is not one.
+    """
     line, _, body = data.partition(b"\n")
     head = json.loads(line)
     facts = _build(ScreenFacts, head)
     lengths = head.get("parts")
-    if not (isinstance(lengths, list) and len(lengths) == 4 and all(type(n) is int and n >= 0 for n in lengths)):
-        raise ValueError("a screen names the length of each of its 4 parts")
-    if sum(lengths) != len(body):
-        raise ValueError(f"a screen has {len(body)} bytes of parts instead of {sum(lengths)}")
-    parts = []
-    for length in lengths:
-        parts.append(body[:length])
-        body = body[length:]
-    vt, text, cells_json, tail = parts
-    return ScreenRecord(**asdict(facts), vt=vt, text=text.decode(), cells_json=cells_json.decode(), tail=tail)
+    if not (isinstance(lengths, dict) and all(type(n) is int and n >= 0 for n in lengths.values())):
+        raise ValueError("a screen names the length of each of its parts")
+    if sum(lengths.values()) != len(body):
+        raise ValueError(f"a screen has {len(body)} bytes of parts instead of {sum(lengths.values())}")
+    parts, at = {}, 0
+    for name, length in lengths.items():
+        parts[name] = body[at : at + length]
+        at += length
+    missing = {"vt", "tail", *_TEXTS} - parts.keys()
+    if missing:
+        raise ValueError(f"a screen lacks the parts {', '.join(sorted(missing))}")
+    texts: dict[str, Any] = {name: parts[name].decode() for name in _TEXTS}
+    return ScreenRecord(**asdict(facts), vt=parts["vt"], tail=parts["tail"], **texts)

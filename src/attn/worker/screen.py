@@ -42,6 +42,10 @@ _FORMATS: Final[dict[str, Callable[[Capture, int | None], str]]] = {
     "html": cells.html,
 }
 FORMATS: Final = ("ansi", *_FORMATS)
+# How many lines of history a bundle keeps in each form.
+_KEPT_FORMS: Final = {
+    "ansi": KEPT_HISTORY_LINES, "text": KEPT_HISTORY_LINES, "joined": KEPT_HISTORY_LINES, "cells": 0, "html": 0,
+}  # fmt: skip
 
 
 class NoScreen(Exception):
@@ -138,11 +142,10 @@ class Screen:
         capture = self._capture(frame_only=False)
         row, col, visible = self.emulator.cursor if self.emulator else (0, 0, True)
         rows, cols, alternate_screen = self.rows, self.cols, self.alternate_screen
-        parts = {"ansi": b"", "text": b"", "cells": b""}
+        parts = dict.fromkeys(_KEPT_FORMS, b"")
         if capture is not None:
             try:
-                for form in parts:
-                    history = KEPT_HISTORY_LINES if form == "ansi" else 0
+                for form, history in _KEPT_FORMS.items():
                     for piece in self._guarded(_paint(form, capture, history)):
                         parts[form] += piece
                         yield
@@ -151,8 +154,8 @@ class Screen:
         return ScreenRecord(
             rows=rows, cols=cols, cursor_row=row, cursor_col=col, cursor_visible=visible,
             alternate_screen=alternate_screen, offset=offset, taken_at_ms=at_ms, format=SNAPSHOT_FORMAT,
-            title=title, vt=parts["ansi"] if capture else self._tail(), text=parts["text"].decode(),
-            cells_json=parts["cells"].decode(), tail=raw,
+            title=title, vt=parts["ansi"] if capture else self._tail(), tail=raw, cells_json=parts["cells"].decode(),
+            html=parts["html"].decode(), joined=parts["joined"].decode(), **_split(parts["text"].decode(), rows),
         )  # fmt: skip
 
     def compress(self) -> None:
@@ -280,6 +283,17 @@ def _paint(form: str, capture: Capture, history: int | None) -> Iterator[bytes]:
         yield from repaint(capture, history)
     else:
         yield from _sliced(_FORMATS[form](capture, history).encode())
+
+
+def _split(text: str, rows: int) -> dict[str, str]:
+    """The visible rows of a screen, and what stands above them."""
+    lines = text.split("\n")[:-1]  # a cell may hold U+2028, which splitlines() would take for an end
+    visible = max(0, len(lines) - rows)
+    return {"text": _lines(lines[visible:]), "scrolled": _lines(lines[:visible])}
+
+
+def _lines(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _sliced(data: bytes) -> Iterator[bytes]:

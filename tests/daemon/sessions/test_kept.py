@@ -13,6 +13,7 @@ from attn.errors import AttnError
 SCREEN = ScreenRecord(
     rows=2, cols=9, cursor_row=1, cursor_col=3, cursor_visible=False, alternate_screen=True, offset=70, taken_at_ms=5,
     format="vt1", title="t", vt=b"\x1b[Hscreen", text="screen\n", cells_json='{"rows":2}', tail=b"raw",
+    scrolled="older\nold\n", joined="older old\nscreen\n", html="<pre>",
 )  # fmt: skip
 
 
@@ -21,10 +22,12 @@ def test_each_form_of_a_whole_screen() -> None:
     assert data == b"\x1b[Hscreen"
     assert (head["payload"], head["fidelity"], head["format"], head["offset"]) == ("snapshot", "screen", "vt1", 70)
     assert head["cursor"] == {"row": 1, "col": 3, "visible": False}
-    assert kept(SCREEN, "text")[1] == kept(SCREEN, "joined")[1] == b"screen\n"
+    assert kept(SCREEN, "text")[1] == b"older\nold\nscreen\n"
+    assert kept(SCREEN, "text", 1)[1] == b"old\nscreen\n"
+    assert kept(SCREEN, "text", 0)[1] == b"screen\n"
+    assert kept(SCREEN, "joined")[1] == b"older old\nscreen\n"
+    assert kept(SCREEN, "html")[1] == b"<pre>"
     assert kept(SCREEN, "cells")[1] == b'{"rows":2}'
-    with pytest.raises(AttnError, match="screen_unavailable"):
-        kept(SCREEN, "html")
 
 
 def test_raw_output_is_called_a_tail_and_nothing_else() -> None:

@@ -129,4 +129,4 @@ async def _screen(desk: Desk, session: Session, form: str, history: int | None) 
         raise AttnError("screen_unavailable", f"the kept screen of {session.label} is not readable: {error}") from error
     if screen is None:
         raise AttnError("screen_unavailable", f"no screen of {session.label} was kept", "see persist_screen")
-    return *kept(screen, form), "persisted"
+    return *kept(screen, form, history), "persisted"

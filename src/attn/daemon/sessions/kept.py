@@ -21,26 +21,29 @@ def no_screen(rows: int, cols: int, offset: int) -> Json:
     return {**_NOTHING, "rows": rows, "cols": cols, "offset": offset}
 
 
-def kept(screen: ScreenRecord, form: str) -> tuple[Json, bytes]:
-    """HEAD and bytes in one of `ansi`, `cells`, `text`, `joined`. Raises AttnError `screen_unavailable`.
+def kept(screen: ScreenRecord, form: str, history: int | None = None) -> tuple[Json, bytes]:
+    """HEAD and bytes in one of `ansi`, `cells`, `html`, `text`, `joined`. Raises AttnError `screen_unavailable`.
 
+    `history` lines of scrollback (None: all that was kept) stand above a `text`; the other forms have what was kept.
     A session without an emulator left the end of its raw output in place of a screen: that has no text and no cells.
     """
     whole = bool(screen.cells_json)
-    if form == "html" or (form != "ansi" and not whole):
-        what = "an html form" if whole else "a screen, only raw output"
-        raise AttnError("screen_unavailable", f"what was kept has no {what}", "use --format ansi")
+    if form != "ansi" and not whole:
+        raise AttnError("screen_unavailable", "what was kept is no screen, only raw output", "use --format ansi")
     cursor = {"row": screen.cursor_row, "col": screen.cursor_col, "visible": screen.cursor_visible}
     head: Json = {
         "rows": screen.rows, "cols": screen.cols, "cursor": cursor, "alternate_screen": screen.alternate_screen,
         "offset": screen.offset, "taken_at_ms": screen.taken_at_ms, "format": screen.format if whole else "",
         "payload": "snapshot" if whole else "tail", "fidelity": "screen" if whole else "tail",
     }  # fmt: skip
-    if form == "cells":
-        return {**head, "format": "cells"}, screen.cells_json.encode()
-    if form in ("text", "joined"):
-        return head, screen.text.encode()
-    return head, screen.vt or safe_tail(screen.tail)
+    if form == "ansi":
+        return head, screen.vt or safe_tail(screen.tail)
+    if form == "text":
+        above = screen.scrolled.split("\n")[:-1]
+        skipped = 0 if history is None else max(0, len(above) - history)
+        return head, "".join([*(f"{line}\n" for line in above[skipped:]), screen.text]).encode()
+    content = {"cells": screen.cells_json, "html": screen.html, "joined": screen.joined}[form]
+    return {**head, "format": "cells"} if form == "cells" else head, content.encode()
 
 
 def safe_tail(tail: bytes) -> bytes:
