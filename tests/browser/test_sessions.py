@@ -54,7 +54,7 @@ def test_a_reload_shows_the_same_frame(tab: Tab) -> None:
     tab.until(lambda: tab.connection == "open", "the page to connect")
     tab.until(lambda: tab.page.evaluate("id => window.attn.offset(id)", session) == offset, "the same offset")
     tab.until(lambda: tab.frame(session) == before, "the same frame")
-    assert "\n1\n2\n3\n" in tab.text(session), "the scrollback came back"
+    tab.until_text(session, "\n1\n2\n3\n")  # the scrollback follows the frame
 
 
 def test_a_killed_daemon_is_found_again_and_typing_goes_on(tab: Tab) -> None:

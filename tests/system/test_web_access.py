@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import re
@@ -156,5 +157,6 @@ async def test_the_page_speaks_the_same_protocol(web: Web) -> None:
         assert (result["type"], result["payload"]) == ("attach_result", "snapshot")
         while (await ws.receive_bytes(timeout=20))[0] != 3:
             await asyncio.sleep(0)
-        await ws.send_json({"type": "x" * (1 << 20)})
+        with contextlib.suppress(ConnectionError):  # it may be refused before the last byte is on its way
+            await ws.send_json({"type": "x" * (1 << 20)})
         assert (await ws.receive(timeout=20)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)

@@ -140,6 +140,8 @@ export function start(): void {
   follow(list.selected, (session) => {
     document.title = session ? `${session.label} · attn` : "attn"
     pool.show(session)
+    // Nothing else has the keyboard, as after a reload; on a phone that would open its keyboard.
+    if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) focusTerminal()
   })
   document.addEventListener("visibilitychange", () => {
     pool.visibilityChanged()

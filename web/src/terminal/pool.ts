@@ -3,7 +3,7 @@ import type { Frame } from "../link/frames"
 import type { Link } from "../link/link"
 import { type LiveEvents, LiveTerminal } from "./live"
 import { estimateRoom } from "./room"
-import { FONT_FAMILY, LINE_HEIGHT, type Size } from "./screen"
+import type { Size } from "./screen"
 import { type Scheme, terminalThemes } from "./theme"
 
 // Terminals kept alive for quick switching. Each may hold 10,000 lines (15 MB) and a WebGL context, of which browsers
@@ -52,12 +52,13 @@ export class Pool {
   /** The size a session would have that is started now. */
   room(): Size | null {
     if (this.shown) return this.shown.screen.proposedSize()
-    const font = { size: this.fontSize, family: FONT_FAMILY, lineHeight: LINE_HEIGHT }
-    return this.parent && estimateRoom(this.parent, font)
+    return this.parent && estimateRoom(this.parent, this.fontSize)
   }
 
   attachResult(result: AttachResult): void {
     const live = this.live.get(result.session)
+    // A fresh start of an attach that another one has replaced meanwhile.
+    if (result.id === 0 && result.handle !== live?.handle) return
     if (!live) {
       this.link.request("detach_session", { handle: result.handle }).catch(() => undefined)
       return
