@@ -97,7 +97,8 @@ def test_the_mouse_is_reported_when_the_program_asks(tab: Tab) -> None:
     session = printer(tab, "\\x1b[?1000h\\x1b[?1006h")
     screen = tab.page.locator(".screen:not([hidden]) .xterm-screen")
     screen.click(position={"x": 3, "y": 3})
-    assert received(tab, session, 2) == [repr(b"\x1b[<0;1;1M"), repr(b"\x1b[<0;1;1m")]
+    tab.until_text(session, r"\x1b[<0;1;1m")  # down and up may come in one read
+    assert "".join(received(tab, session, 1)).startswith(r"b'\x1b[<0;1;1M")
 
 
 def test_a_paste_larger_than_a_message_arrives_whole(tab: Tab) -> None:
@@ -154,11 +155,9 @@ def test_focus_is_reported_when_a_person_moves_it(tab: Tab) -> None:
     session = printer(tab, "\\x1b[?1004h")
     tab.page.reload()
     tab.until_text(session, "ready")
-    before = len(received(tab, session, 0))
     tab.press("Control+Shift+KeyL")
     tab.until_text(session, repr(b"\x1b[O"))
     tab.press("Enter")
     tab.until_text(session, repr(b"\x1b[I"))
     tab.type("x")
-    tab.until_text(session, repr(b"x"))
-    assert received(tab, session, before + 3)[-3:] == [repr(b"\x1b[O"), repr(b"\x1b[I"), repr(b"x")]
+    assert tab.until_text(session, repr(b"x")).splitlines()[-3:] == [repr(b"\x1b[O"), repr(b"\x1b[I"), repr(b"x")]

@@ -35,6 +35,12 @@ def test_the_bytes_are_on_disk_before_the_name_points_at_them(
         monkeypatch.setattr(os, name, lambda *a, real=real, name=name, **k: (calls.append(name), real(*a, **k))[1])
     directory.write("x", b"data")
     assert calls == ["fsync", "rename", "fsync"]
+    calls.clear()
+    directory.replace("x", b"other data")
+    directory.replace("y", b"data")
+    directory.sync()
+    assert calls == ["fsync", "rename", "fsync", "rename", "fsync"]
+    assert (directory.read("x"), directory.read("y")) == (b"other data", b"data")
 
 
 def test_a_full_disk_leaves_the_old_content_and_no_temporary_file(

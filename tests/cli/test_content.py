@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from attn.cli import content
+from attn.cli.app import run
 from attn.cli.link import LinkLost
 from attn.wire.client_events import WaitResult
+from attn.wire.client_views import ExitView
 
 RESULT = WaitResult(id=1, exit=None)
 
@@ -41,3 +43,12 @@ def test_a_daemon_that_never_stays_is_an_error(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(LinkLost):
         content.wait_for("x", "text", 0)
     assert len(asked) == 1
+
+
+def test_a_program_that_ends_without_the_text_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = WaitResult(id=1, exit=ExitView(code=0, signal=None, at_ms=0))
+    monkeypatch.setattr(content, "wait_for", lambda *_: ended)
+    assert run(["wait", "s", "--for", "done"]) == 69
+    assert run(["wait", "s", "--exit"]) == 0
+    monkeypatch.setattr(content, "wait_for", lambda *_: RESULT)
+    assert run(["wait", "s", "--for", "done"]) == 0

@@ -224,3 +224,8 @@ def test_frames_may_arrive_in_pieces(greeted: tuple[Link, socket.socket], step: 
         daemon.sendall(data[start : start + step])
     assert link.receive() == Frame(client_api.OUTPUT, 1, 0, b"\x1b[1mbold")
     assert link.receive() == Ok(id=1)
+
+
+def test_bytes_that_are_no_text_are_refused_in_words(pair: tuple[Link, socket.socket]) -> None:
+    with pytest.raises(AttnError, match="is not UTF-8"):
+        pair[0].ask(RenameSession(id=0, session="s", label="\udcff"))

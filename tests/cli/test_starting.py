@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from attn.cli import starting
-from attn.errors import AttnError
+from attn.errors import EXIT_BUSY, AttnError
 from attn.paths import Home
 
 
@@ -101,3 +101,47 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
 def test_waiting_ends() -> None:
     assert starting.wait_until(lambda: True, 0)
     assert not starting.wait_until(lambda: False, 0.02)
+
+
+class Started:
+    """A daemon that found the lock taken and ended."""
+
+    pid = 1
+
+    def poll(self) -> int:
+        return EXIT_BUSY
+
+
+def test_a_daemon_is_started_again_when_the_one_before_was_just_ending(
+    home: Home, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, started = object(), []
+
+    def launch(home: Home, options: object) -> Started:
+        started.append(options)
+        return Started()
+
+    def ended(_: float) -> None:
+        fcntl.flock(held, fcntl.LOCK_UN)
+
+    monkeypatch.setattr(starting, "_launch", launch)
+    monkeypatch.setattr(starting, "open_link", lambda home: link if len(started) == 2 else None)
+    monkeypatch.setattr(starting.time, "sleep", ended)
+    monkeypatch.setattr(starting, "START_TIMEOUT_S", 1.0)
+    assert starting.start_daemon(home) is link
+
+
+def test_a_daemon_of_another_runtime_directory_is_found(home: Home, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+
+    def nobody(path: Path, timeout_s: float) -> object:
+        opened.append(path)
+        raise FileNotFoundError
+
+    monkeypatch.setattr(starting.Link, "open", nobody)
+    os.write(held, b"%d\n/elsewhere/d1\n" % os.getpid())
+    assert starting.open_link(home) is None and starting.lock_holder(home) == os.getpid()
+    assert opened == [home.daemon_socket, Path("/elsewhere/d1")]
+    fcntl.flock(held, fcntl.LOCK_UN)
+    opened.clear()
+    assert starting.open_link(home) is None and opened == [home.daemon_socket], "what a dead daemon left is no daemon"

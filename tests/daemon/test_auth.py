@@ -94,3 +94,9 @@ def test_the_policy_names_our_sockets_and_nothing_else() -> None:
     assert "default-src 'none'" in policy and "ws://127.0.0.1:4321" in policy
     assert "unsafe-eval" not in policy and "*" not in policy
     assert [part for part in policy.split("; ") if "unsafe-inline" in part] == ["style-src 'self' 'unsafe-inline'"]
+
+
+def test_a_secret_of_any_characters_is_compared() -> None:
+    for given in ("\ud800", "\udcff", "ä"):
+        assert not auth.same_secret(given, "secret")
+        assert not auth.bearer_valid(f"Bearer {given}", "secret")

@@ -145,3 +145,13 @@ def test_the_build_names_itself() -> None:
     assert page_build({}) == ""
     assert page_build({"/build.json": Asset(b'{"build":"abc"}', "application/json")}) == "abc"
     assert page_build({"/build.json": Asset(b"[]", "application/json")}) == ""
+
+
+@pytest.mark.parametrize("body", [b'{"nonce":"\\ud800"}', b"[" * 4000, b'{"nonce":7}', b"\xff"])
+async def test_a_login_that_makes_no_sense_is_no_login(
+    stage: Stage, browser: aiohttp.ClientSession, body: bytes
+) -> None:
+    stage.site.logins.offer("right", 0)
+    headers = {"X-Attn": "1", "Content-Type": "application/json", "Origin": stage.url}
+    async with browser.post(f"{stage.url}/login", data=body, headers=headers) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (401, "unauthorized")

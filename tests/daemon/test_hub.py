@@ -146,3 +146,11 @@ async def test_forgetting_tells_and_lets_go(hub: Hub) -> None:
     assert hub.sessions == {} and [message.session for message in peer.of(events.SessionRemoved)] == [session.id]
     hub.session_changed(session)
     assert peer.of(events.SessionChanged) == []
+
+
+def test_an_end_that_is_known_is_not_taken_back(hub: Hub) -> None:
+    """The worker tells the exit and lives on for a second, in which a connection to it may fail."""
+    session = add(hub)
+    hub.session_ended(session, ExitView(code=3, signal=None, at_ms=9))
+    hub.session_found(session, True, None)
+    assert session.state == "exited" and not session.running

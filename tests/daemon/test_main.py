@@ -48,8 +48,28 @@ async def test_a_login_environment_that_is_not_whole_is_told(desk: Desk) -> None
 
 
 def test_a_second_daemon_is_refused_before_anything_else(home: Home) -> None:
-    lock = startup.DaemonLock(home.lock)
+    lock = startup.DaemonLock(home.lock, home.daemon_socket)
     with pytest.raises(AttnError, match="daemon_running"):
         main.run(home, Config())
     lock.release()
     assert not home.token.exists() and not home.port.exists()
+
+
+async def test_the_house_is_kept_as_long_as_the_daemon_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    twice = asyncio.Event()
+
+    class House:
+        async def back_up(self) -> None:
+            done.append("backup")
+
+        async def prune(self) -> None:
+            done.append("prune")
+            if len(done) == 4:
+                twice.set()
+
+    monkeypatch.setattr(main, "HOUSEKEEPING_EVERY_S", 0)
+    keeping = asyncio.ensure_future(main._keep_house(House(), House()))  # type: ignore[arg-type]
+    await asyncio.wait_for(twice.wait(), 10)
+    keeping.cancel()
+    assert done[:4] == ["backup", "prune"] * 2

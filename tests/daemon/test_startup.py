@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from dataclasses import replace
@@ -38,13 +39,13 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
 
 
 def test_the_lock_excludes_and_says_who(home: Home) -> None:
-    first = startup.DaemonLock(home.lock)
+    first = startup.DaemonLock(home.lock, home.daemon_socket)
     with pytest.raises(AttnError, match=f"pid {os.getpid()}") as raised:
-        startup.DaemonLock(home.lock)
+        startup.DaemonLock(home.lock, home.daemon_socket)
     assert raised.value.exit_status == 75
     first.release()
     assert home.lock.exists()
-    startup.DaemonLock(home.lock).release()
+    startup.DaemonLock(home.lock, home.daemon_socket).release()
 
 
 def test_identity_and_token_are_made_once(home: Home) -> None:
@@ -114,3 +115,21 @@ async def test_a_shell_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(startup, "LOGIN_SHELL_LIMIT_S", 0.2)
     found = await startup.login_environment({"SHELL": script(tmp_path / "stuck", "sleep 600 & wait")}, 0o022)
     assert "did not print" in found.problem
+
+
+def test_a_look_at_the_lock_does_not_keep_a_daemon_from_starting(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients look by taking the lock shared for a moment (`attn.cli.starting.lock_holder`)."""
+    looking = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+    startup.DaemonLock(home.lock, home.daemon_socket).release()
+    os.close(looking)
+
+
+def test_a_port_is_kept_whole_or_not_at_all(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Power may fail at any moment: the name must not stand before its content is on the disk."""
+    synced: list[int] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_ino), fsync(file)))
+    startup.bind_port(home, None).close()
+    assert home.port.stat().st_ino in synced

@@ -53,6 +53,18 @@ def test_every_query_gets_its_answer_once(query: bytes) -> None:
     assert terminal.take_replies() == b""
 
 
+@pytest.mark.parametrize(("rows", "cols"), [(40, 120), (24, 80), (50, 200)])
+def test_one_made_in_advance_is_as_one_made_to_measure(rows: int, cols: int) -> None:
+    fresh, prepared = Emulator(rows, cols, scrollback_lines=100), Emulator(40, 120)
+    prepared.prepare(rows, cols, 100)
+    output = b"".join(b"%d\r\n" % number for number in range(20_000)) + b"\t".join([b"x"] * 40) + b"\x1b[14t\x1b[18t"
+    for terminal in (fresh, prepared):
+        terminal.feed(output)
+    assert prepared.take_replies() == fresh.take_replies()
+    assert (prepared.rows, prepared.cols, prepared.cursor) == (fresh.rows, fresh.cols, fresh.cursor)
+    assert text(prepared.capture(), None) == text(fresh.capture(), None)
+
+
 def test_answers_come_in_the_order_of_the_queries_however_they_are_split() -> None:
     queries = b"\x1b[?u\x1b[c\x1b[6n\x1b]10;?\x1b\\\x1b]11;?\x1b\\"  # what codex sends at its start
     whole, split = Emulator(24, 80), Emulator(24, 80)

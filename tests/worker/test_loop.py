@@ -12,7 +12,7 @@ import pytest
 
 from attn.wire import framing
 from attn.worker import loop as loop_module
-from attn.worker.loop import Connection, Disconnected, Loop, Peers, listen, note, receive_order
+from attn.worker.loop import Connection, Disconnected, Loop, Peers, listen, note, note_failure, receive_order
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -95,6 +95,19 @@ def test_notes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         note(f"line {number}")
     assert [line.split(b" ", 1)[1] for line in written] == [b"line 0\n", b"line 1\n"]
+
+
+def test_a_failure_is_noted_with_its_traceback_and_bounded(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loop_module, "_notes_left", 1)
+    for reason in ("first", "second"):
+        try:
+            raise IndexError(reason)
+        except IndexError:
+            note_failure()
+    said = capfd.readouterr().err
+    assert "Traceback" in said and "IndexError: first" in said and "second" not in said
 
 
 # -- one connection --------------------------------------------------------------------------------------------------

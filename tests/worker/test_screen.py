@@ -62,6 +62,13 @@ def record(screen: Screen, at_ms: int = 9) -> ScreenRecord:
 # -- with an emulator ------------------------------------------------------------------------------------------------
 
 
+def test_a_blank_emulator_gets_the_size_of_its_session() -> None:
+    screen = Screen(Ring(), 5, 20, 1000, Emulator(40, 120))
+    screen.feed(b"\x1b[18t")
+    assert screen.emulator is not None
+    assert (screen.emulator.rows, screen.emulator.cols) == (5, 20)
+
+
 def test_a_snapshot_rebuilds_the_screen_at_its_offset() -> None:
     session = Session()
     session.write(b"one\r\n\x1b[31mtwo\x1b[2;3H")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 from pathlib import Path
 
 import pytest
@@ -140,11 +139,11 @@ def test_a_fault_of_ours_does_not_end_the_session(
 
         monkeypatch.setattr(worker.screen, "feed", broken)
         wait_until(lambda: _ended(worker.program.pid), 10, "the program's end")
-        wakeup, alarm = socket.socketpair()
-        with wakeup, alarm:
-            wakeup.setblocking(False)
-            alarm.send(bytes([signal.SIGCHLD]))
-            worker.serve(wakeup)
+        wakeup, alarm = os.pipe()
+        os.write(alarm, bytes([signal.SIGCHLD]))
+        worker.serve(wakeup)
+        for end in (wakeup, alarm):
+            os.close(end)
         ended = worker.bundle.exit()
         assert ended is not None and (ended.code, ended.offset) == (6, len(b"one\r\n"))
         assert "a fault in the emulator" in capfd.readouterr().err

@@ -38,6 +38,7 @@ export const pool = new Pool(
     onStickyUsed() {
       for (const tell of stickyListeners) tell()
     },
+    onFailed: (error) => failed(error),
     onOutput: (id) => list.sawOutput(id, Date.now()),
   },
   settings.fontSize.value,

@@ -10,13 +10,15 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from attn.bundle import records
 from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, Directory
 from attn.bundle.records import ExitRecord, Meta, ScreenRecord, Spec, WorkerRecord
 from attn.core.session import valid_session_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SPEC: Final = "spec.json"
 META: Final = "meta.json"
@@ -52,6 +54,8 @@ class Bundle:
 
     @property
     def path(self) -> Path:
+        from pathlib import Path  # not for workers: it would be in the memory of each
+
         return Path(self._folder)
 
     @property
@@ -66,9 +70,10 @@ class Bundle:
         token = os.urandom(_TOKEN_BYTES).hex()
         os.mkdir(self._folder, 0o700)
         with Directory(self._folder) as directory:
-            directory.write(CONTROL, token.encode())
-            directory.write(META, records.to_json(meta))
-            directory.write(SPEC, records.to_json(spec))
+            directory.replace(CONTROL, token.encode())
+            directory.replace(META, records.to_json(meta))
+            directory.replace(SPEC, records.to_json(spec))
+            directory.sync()
         with Directory(os.path.dirname(self._folder)) as parent:
             parent.sync()
         return token
@@ -96,7 +101,9 @@ class Bundle:
         self._write(META, records.to_json(meta))
 
     def write_worker(self, worker: WorkerRecord) -> None:
-        self._write(WORKER, records.to_json(worker))
+        """Who serves the session; a power cut may forget it, as it ends the worker too."""
+        with Directory(self._folder) as directory:
+            directory.replace(WORKER, records.to_json(worker))
 
     def write_exit(self, ended: ExitRecord) -> None:
         self._write(EXIT, records.to_json(ended))
@@ -182,4 +189,4 @@ def list_bundles(run_dir: Path) -> list[Bundle]:
             names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
-    return [Bundle(run_dir / name) for name in sorted(names) if valid_session_id(name)]
+    return [Bundle(os.path.join(run_dir, name)) for name in sorted(names) if valid_session_id(name)]

@@ -36,10 +36,15 @@ class Directory:
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=self.descriptor)
 
     def write(self, name: str, data: bytes) -> None:
-        """Replace `name` by `data`: temporary file, fsync, rename, fsync of the directory.
+        """Replace `name` by `data`, on disk when this returns. Raises OSError; then the old content still stands."""
+        self.replace(name, data)
+        self.sync()
 
-        Only one process writes any one name, so the temporary name is fixed and a leftover is overwritten.
-        Raises OSError; then the old content still stands.
+    def replace(self, name: str, data: bytes) -> None:
+        """As `write`, but which name stands for which content is on disk only after `sync`.
+
+        Temporary file, fsync, rename. Only one process writes any one name, so the temporary name is fixed and a
+        leftover is overwritten.
         """
         temporary = name + TEMPORARY_SUFFIX
         file = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -54,7 +59,6 @@ class Directory:
         finally:
             os.close(file)
         os.rename(temporary, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
-        self.sync()
 
     def read(self, name: str) -> bytes | None:
         """All bytes of `name`, None when there is no such file.

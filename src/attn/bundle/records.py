@@ -7,15 +7,12 @@ fields that an earlier attn did not write take their defaults, anything else tha
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Collection
 from types import NoneType
-from typing import Any, Final, TypeVar
-
-Record = TypeVar("Record")
+from typing import Any, Final, NamedTuple, TypeVar
 
 
-@dataclass(frozen=True)
-class Spec:
+class Spec(NamedTuple):
     """Why a session exists: written once, fsynced before its worker starts. Sizes in cells, time in ms since 1970."""
 
     session_id: str
@@ -35,8 +32,7 @@ class Spec:
     scrollback_lines: int = 10_000
 
 
-@dataclass(frozen=True)
-class Meta:
+class Meta(NamedTuple):
     """What a person may change. `cause` says who ended the program: killed, removed, reload; None for the program."""
 
     label: str
@@ -44,8 +40,7 @@ class Meta:
     cause: str | None = None
 
 
-@dataclass(frozen=True)
-class WorkerRecord:
+class WorkerRecord(NamedTuple):
     """Which process serves the session, and how to speak to it. Liveness is the lock, never this pid."""
 
     pid: int
@@ -59,8 +54,7 @@ class WorkerRecord:
     child_pid: int
 
 
-@dataclass(frozen=True)
-class ExitRecord:
+class ExitRecord(NamedTuple):
     """How the program ended: exactly one of code and signal is set. `offset` counts all bytes it ever wrote."""
 
     code: int | None
@@ -69,9 +63,12 @@ class ExitRecord:
     at_ms: int
 
 
-@dataclass(frozen=True)
-class ScreenFacts:
-    """What is known of a screen besides its content. Rows and columns count cells from 0."""
+class ScreenRecord(NamedTuple):
+    """The last screen, as a live worker would show it. Rows and columns count cells from 0.
+
+    vt: rebuilds it in a terminal, with the end of its scrollback; text: its rows; scrolled: the rows of scrollback
+    above them; joined: both with soft wraps joined; html and cells_json: the rows; tail: the raw end of the output.
+    """
 
     rows: int
     cols: int
@@ -83,16 +80,6 @@ class ScreenFacts:
     taken_at_ms: int
     format: str
     title: str
-
-
-@dataclass(frozen=True)
-class ScreenRecord(ScreenFacts):
-    """The last screen, as a live worker would show it.
-
-    vt: rebuilds it in a terminal, with the end of its scrollback; text: its rows; scrolled: the rows of scrollback
-    above them; joined: both with soft wraps joined; html and cells_json: the rows; tail: the raw end of the output.
-    """
-
     vt: bytes
     text: str
     cells_json: str
@@ -113,31 +100,35 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def to_json(record: Any) -> bytes:
+Record = TypeVar("Record", Spec, Meta, WorkerRecord, ExitRecord)
+
+
+def to_json(record: Spec | Meta | WorkerRecord | ExitRecord) -> bytes:
     """A record -> the bytes of its file."""
-    return _encode({field.name: getattr(record, field.name) for field in fields(record)})
+    return _dumps(record._asdict()).encode()
 
 
-def _encode(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+_dumps: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def from_json(kind: type[Record], data: bytes) -> Record:
     """The bytes of a file -> a record of `kind`. Raises ValueError when they are not one."""
-    return _build(kind, json.loads(data))
+    value = json.loads(data)
+    return kind(**_read(kind.__name__, _declared(kind), kind._field_defaults, value))
 
 
-def _build(kind: type[Record], value: object) -> Record:
+def _declared(kind: type) -> dict[str, str]:
+    return {name: declared.__forward_arg__ for name, declared in kind.__annotations__.items()}
+
+
+def _read(kind: str, declared: dict[str, str], defaults: Collection[str], value: object) -> dict[str, Any]:
+    """The declared fields that `value` has, each of its type."""
     if not isinstance(value, dict):
-        raise ValueError(f"a {kind.__name__} is a JSON object")
-    known: dict[str, Any] = {}
-    for field in fields(kind):  # type: ignore[arg-type]  # every record is a dataclass
-        if field.name not in value:
-            if field.default is MISSING:
-                raise ValueError(f"{kind.__name__} lacks {field.name}")
-            continue
-        known[field.name] = _checked(kind.__name__, field.name, str(field.type), value[field.name])
-    return kind(**known)
+        raise ValueError(f"a {kind} is a JSON object")
+    for name in declared:
+        if name not in value and name not in defaults:
+            raise ValueError(f"{kind} lacks {name}")
+    return {name: _checked(kind, name, declared[name], value[name]) for name in declared if name in value}
 
 
 def _checked(kind: str, name: str, declared: str, value: object) -> object:
@@ -151,13 +142,15 @@ def _checked(kind: str, name: str, declared: str, value: object) -> object:
 
 
 _TEXTS: Final = ("text", "scrolled", "joined", "html", "cells_json")
+_PARTS: Final = ("vt", "tail", *_TEXTS)
+_FACTS: Final = {name: declared for name, declared in _declared(ScreenRecord).items() if name not in _PARTS}
 
 
 def screen_to_bytes(screen: ScreenRecord) -> bytes:
     """One line of JSON with the facts and the length of each part by its name, then the parts."""
-    facts = {field.name: getattr(screen, field.name) for field in fields(ScreenFacts)}
+    facts = {name: getattr(screen, name) for name in _FACTS}
     parts = {"vt": screen.vt, "tail": screen.tail} | {name: getattr(screen, name).encode() for name in _TEXTS}
-    head = _encode({**facts, "parts": {name: len(part) for name, part in parts.items()}})
+    head = _dumps({**facts, "parts": {name: len(part) for name, part in parts.items()}}).encode()
     return b"\n".join((head, b"".join(parts.values())))
 
 
@@ -168,7 +161,7 @@ def screen_from_bytes(data: bytes) -> ScreenRecord:
     """
     line, _, body = data.partition(b"\n")
     head = json.loads(line)
-    facts = _build(ScreenFacts, head)
+    facts = _read("screen", _FACTS, (), head)
     lengths = head.get("parts")
     if not (isinstance(lengths, dict) and all(type(n) is int and n >= 0 for n in lengths.values())):
         raise ValueError("a screen names the length of each of its parts")
@@ -178,8 +171,8 @@ def screen_from_bytes(data: bytes) -> ScreenRecord:
     for name, length in lengths.items():
         parts[name] = body[at : at + length]
         at += length
-    missing = {"vt", "tail", *_TEXTS} - parts.keys()
+    missing = set(_PARTS) - parts.keys()
     if missing:
         raise ValueError(f"a screen lacks the parts {', '.join(sorted(missing))}")
     texts: dict[str, Any] = {name: parts[name].decode() for name in _TEXTS}
-    return ScreenRecord(**asdict(facts), vt=parts["vt"], tail=parts["tail"], **texts)
+    return ScreenRecord(**facts, vt=parts["vt"], tail=parts["tail"], **texts)

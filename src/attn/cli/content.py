@@ -72,12 +72,15 @@ def send_command(session: str, text: str, enter: bool, confirm: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help='Print {"exit": {code, signal, at_ms} or null}.')
 def wait_command(session: str, for_exit: bool, text: str | None, timeout_s: float | None, as_json: bool) -> None:
-    """Wait until a session ends or shows a text."""
+    """Wait until a session ends or shows a text (exit 69 when it ends without it)."""
     if for_exit == (text is not None):
         raise click.UsageError("give either --exit or --for TEXT")
     if text == "":
         raise click.UsageError("--for needs a text")
     result = wait_for(session, text, timeout_s)
+    if text is not None and result.exit is not None:
+        message = f"the program ended ({ending(result.exit)}) without showing {text!r}"
+        raise AttnError("session_ended", message, f"look at it with: attn screen {session}")
     if as_json:
         show_json({"exit": result.exit})
     elif for_exit:

@@ -94,7 +94,11 @@ class Link:
 
     def send(self, message: ClientMessage) -> None:
         """Send one message; in non-blocking mode what the socket does not take waits for `flush`."""
-        self._put(client_api.JSON, client_api.encoder.encode(message))
+        try:
+            payload = client_api.encoder.encode(message)
+        except UnicodeEncodeError as error:  # bytes of a path or an argument that are no text
+            raise AttnError("usage", f"{error.object[:200]!r} is not UTF-8", "give a name that is") from error
+        self._put(client_api.JSON, payload)
 
     def send_input(self, handle: int, data: bytes) -> None:
         """Type `data` into the session of this attach."""

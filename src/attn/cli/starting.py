@@ -31,6 +31,8 @@ RECOVERY_TIMEOUT_S: Final = 10.0
 LOOK_EVERY_S: Final = 0.01
 # How often a lock that does not match its holder is looked at again.
 HOLDER_LOOKS: Final = 20
+# A pid, and a path that a unix socket can have.
+LOCK_FILE_MAX_BYTES: Final = 256
 # Of the log, for people whose daemon did not start.
 LAST_WORDS_LINES: Final = 5
 LAST_WORDS_BYTES: Final = 16 << 10
@@ -70,15 +72,25 @@ def connect(home: Home, *, start: bool = True, recovered: bool = True) -> Link:
 
 def open_link(home: Home, timeout_s: float = ANSWER_TIMEOUT_S) -> Link | None:
     """A link if a daemon listens, else None. Raises AttnError when one listens that cannot be talked to."""
+    link = _open(home.daemon_socket, timeout_s)
+    if link is None:
+        _, elsewhere = _lock_file_of_holder(home.lock) or ("", "")
+        # With another $XDG_RUNTIME_DIR than ours a daemon listens where we would not look.
+        if elsewhere and elsewhere != os.fspath(home.daemon_socket):
+            link = _open(Path(elsewhere), timeout_s)
+    return link
+
+
+def _open(path: Path, timeout_s: float) -> Link | None:
     try:
-        return Link.open(home.daemon_socket, timeout_s)
+        return Link.open(path, timeout_s)
     except (FileNotFoundError, ConnectionRefusedError):
         return None  # no socket, or one that a dead daemon left: only a refusal proves that (zmx 0.4.2 did not know)
     except PermissionError as error:
-        message = f"{home.daemon_socket} may not be opened: {error.strerror}"
+        message = f"{path} may not be opened: {error.strerror}"
         raise AttnError("permission_denied", message, "use the account that owns this attn home") from error
     except OSError as error:
-        raise LinkLost(f"{home.daemon_socket} cannot be connected: {error.strerror}") from error
+        raise LinkLost(f"{path} cannot be connected: {error.strerror}") from error
 
 
 def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
@@ -97,6 +109,8 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
         status = daemon.poll()
         if status not in (None, EXIT_BUSY):
             raise _not_startable(home, f"the daemon ended with status {status}", log_end)
+        if status == EXIT_BUSY and _lock_file_of_holder(home.lock) is None:
+            daemon = _launch(home, options)  # who held the lock was no other starter, but a daemon that was ending
         if time.monotonic() > deadline:
             message = f"the daemon (pid {daemon.pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
             raise _not_startable(home, message, log_end)
@@ -195,7 +209,7 @@ def lock_holder(home: Home) -> int | None:
         found = _lock_file_of_holder(home.lock)
         if found is None:
             return None
-        text = found
+        text = found[0]
         if text.isdecimal() and _has_open(int(text), home.lock):
             return int(text)
         time.sleep(LOOK_EVERY_S)
@@ -203,17 +217,18 @@ def lock_holder(home: Home) -> int | None:
     raise AttnError("daemon_unreachable", message, f"find the holder with: fuser {home.lock}")
 
 
-def _lock_file_of_holder(path: Path) -> str | None:
-    """What the lock file says while somebody holds it, else None."""
+def _lock_file_of_holder(path: Path) -> tuple[str, str] | None:
+    """What the lock file says while somebody holds it: the pid and the socket of the daemon; else None."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
-    with os.fdopen(descriptor, "r+") as lock:
+    with os.fdopen(descriptor, "r+", errors="surrogateescape") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return lock.read(32).strip()
+            pid, _, socket = lock.read(LOCK_FILE_MAX_BYTES).partition("\n")
+            return pid.strip(), socket.strip()
     return None
 
 

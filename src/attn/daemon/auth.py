@@ -68,8 +68,8 @@ def check_fetch_site(headers: Mapping[str, str], method: str) -> Refusal | None:
 
 
 def same_secret(given: str, expected: str) -> bool:
-    """Constant-time comparison; an empty secret never matches."""
-    return bool(expected) and hmac.compare_digest(given.encode(), expected.encode())
+    """Constant-time comparison; an empty secret never matches. `given` may be anything, lone surrogates too."""
+    return bool(expected) and hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
 
 
 def bearer_valid(authorization: str | None, token: str) -> bool:

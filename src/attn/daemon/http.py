@@ -228,7 +228,7 @@ async def _login(site: Site, request: web.Request) -> web.StreamResponse:
     try:
         body = json.loads(await request.read())
         nonce = body["nonce"] if isinstance(body, dict) and isinstance(body.get("nonce"), str) else ""
-    except ValueError:
+    except (ValueError, RecursionError):
         nonce = ""
     if refusal := site.logins.use(nonce, int(time.time() * 1000)):
         return _refused(refusal)

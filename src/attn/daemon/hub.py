@@ -183,7 +183,9 @@ class Hub:
 
     def session_found(self, session: Session, alive: bool, ended: ExitRecord | None) -> None:
         """No worker answers, and this is what its bundle says of it."""
-        if alive:
+        if session.ended.is_set():
+            log.debug("its end is known", extra={"session": session.id})
+        elif alive:
             session.state = "unreachable"
         elif ended is not None:
             session.offset = ended.offset

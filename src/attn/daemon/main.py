@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 # Replies that were queued when the daemon was told to stop.
 FAREWELL_LIMIT_S: Final = 2.0
+# A daemon runs for months: the daily backup and the bounds of what is kept are looked after this often.
+HOUSEKEEPING_EVERY_S: Final = 3600.0
 
 
 def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: bool = False) -> int:
@@ -39,7 +41,7 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
     """
     identity.name_process(identity.DAEMON_NAME)
     umask = startup.prepare_home(home)
-    lock = startup.DaemonLock(home.lock)
+    lock = startup.DaemonLock(home.lock, home.daemon_socket)
     try:
         daemon_id = startup.daemon_id(home)
         logs.setup(home.daemon_log, daemon_id=daemon_id, level=config.log_level)
@@ -87,8 +89,7 @@ class Daemon:
         await opened
         await Adoption(hub, lifecycle).run()
         hub.start(index.keep(), "index")
-        hub.start(index.back_up(), "backup")
-        hub.start(lifecycle.prune(), "prune")
+        hub.start(_keep_house(index, lifecycle), "housekeeping")
         log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
         await hub.stop.wait()
         await self._end(hub, server, spawner, web)
@@ -125,6 +126,13 @@ class Daemon:
         await hub.close()
         await hub.index.close()
         self._home.daemon_socket.unlink(missing_ok=True)
+
+
+async def _keep_house(index: Index, lifecycle: Lifecycle) -> None:
+    while True:
+        await index.back_up()
+        await lifecycle.prune()
+        await asyncio.sleep(HOUSEKEEPING_EVERY_S)
 
 
 def _store_condition(hub: Hub) -> None:

@@ -12,7 +12,7 @@ import itertools
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 from attn.daemon.workers.link import peer_is_ours
 from attn.wire import client_api, framing
@@ -42,9 +42,22 @@ class Peer(ABC):
         self.hello: ClientHello | None = None
         self.handles: set[int] = set()
         self.requests = 0
+        self.gone = False
+        self._watched: set[asyncio.Task[Any]] = set()
         self._later: dict[str, DaemonMessage] = {}
         self._drained = asyncio.Event()
         self._drained.set()
+
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """This work is of no use without the client: it ends with the connection."""
+        self._watched.add(task)
+        task.add_done_callback(self._watched.discard)
+
+    def left(self) -> None:
+        """The connection is over."""
+        self.gone = True
+        for task in list(self._watched):
+            task.cancel()
 
     @property
     def congested(self) -> bool:

@@ -12,6 +12,7 @@ import secrets
 import signal
 import socket
 import stat
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 LOGIN_SHELL_LIMIT_S: Final = 5.0
 LOGIN_ENVIRONMENT_MAX_BYTES: Final = 1 << 20
 LISTEN_BACKLOG: Final = 128
+# A client that looks who holds the lock takes it for microseconds, and must not make a starting daemon fail.
+LOCK_TRIES: Final = 20
+LOCK_PAUSE_S: Final = 0.005
 
 
 def prepare_home(home: Home) -> int:
@@ -63,24 +67,39 @@ def _unwritable(path: Path, reason: str) -> AttnError:
 
 
 class DaemonLock:
-    """The right to be the daemon of a home: a flock held for life. The file holds our pid and is never unlinked."""
+    """The right to be the daemon of a home: a flock held for life. The file is never unlinked.
 
-    def __init__(self, path: Path) -> None:
+    It holds our pid and, on a second line, our socket: where sockets stand depends on $XDG_RUNTIME_DIR, which a
+    client in another login, in cron or in a container need not share with us.
+    """
+
+    def __init__(self, path: Path, listens: Path) -> None:
         """Take the lock. Raises AttnError `daemon_running` when another daemon holds it."""
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise _unwritable(path, error.strerror or str(error)) from error
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError as error:
-            holder = os.pread(self._fd, 32, 0).decode(errors="replace").strip()
+            holder = os.pread(self._fd, 32, 0).decode(errors="replace").partition("\n")[0].strip()
             os.close(self._fd)
             raise AttnError(
                 "daemon_running", f"a daemon runs already for {path.parent} (pid {holder or 'unknown'})"
             ) from error
         os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+        os.pwrite(self._fd, b"%d\n%s\n" % (os.getpid(), os.fsencode(listens)), 0)
+
+    def _take(self) -> None:
+        for tries_left in reversed(range(LOCK_TRIES)):
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not tries_left:
+                    raise
+                time.sleep(LOCK_PAUSE_S)
+            else:
+                return
 
     def release(self) -> None:
         os.close(self._fd)
@@ -100,12 +119,7 @@ def _secret_file(path: Path, make: Callable[[], str]) -> str:
     """The one line of a 0600 file, made if it is not there; a link in its place is refused. Needs the lock."""
     try:
         if not os.path.lexists(path):
-            fresh = path.with_name(f"{path.name}.new")
-            with open(fresh, "w") as file:
-                file.write(make() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.rename(path)
+            _write_line(path, make())
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)) as file:
             value = file.read(256).strip()
     except OSError as error:
@@ -113,6 +127,16 @@ def _secret_file(path: Path, make: Callable[[], str]) -> str:
     if not value:
         raise _unwritable(path, "it is empty; remove it and start again")
     return value
+
+
+def _write_line(path: Path, text: str) -> None:
+    """A file of one line that is whole or not there, also after a power cut."""
+    fresh = path.with_name(f"{path.name}.new")
+    with open(fresh, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.rename(path)
 
 
 def port_wanted(home: Home, configured: int | None) -> int | None:
@@ -150,7 +174,7 @@ def bind_port(home: Home, configured: int | None) -> socket.socket:
             "end it, or choose another port with `port` in config.toml or ATTN_PORT",
         ) from error
     if wanted is None:
-        home.port.write_text(f"{server.getsockname()[1]}\n")
+        _write_line(home.port, str(server.getsockname()[1]))
     server.setblocking(False)
     return server
 

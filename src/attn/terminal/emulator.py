@@ -97,6 +97,12 @@ class Emulator:
         except binding.LibraryError as error:
             raise EmulatorError(str(error)) from error
 
+    def prepare(self, rows: int, cols: int, scrollback_lines: int) -> None:
+        """Be as if made with these, before any output. Raises EmulatorError."""
+        if (rows, cols, scrollback_lines) != (self.rows, self.cols, self._scrollback_lines):
+            self._scrollback_lines = scrollback_lines
+            self.resize(rows, cols)
+
     def _limit_scrollback(self) -> None:
         limit = int(self._scrollback_lines * self.cols * _BYTES_PER_CELL * _SCROLLBACK_SLACK)
         self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, limit)

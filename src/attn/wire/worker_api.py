@@ -69,11 +69,13 @@ _ID: Final = struct.Struct(">I")
 _CHUNK: Final = struct.Struct(">IB")
 
 Json = dict[str, Any]
+# json.dumps with these arguments would make an encoder for every frame.
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def pack_json(value: Json) -> bytes:
     """A JSON payload of a REQUEST, RESPONSE or EVENT frame."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _encode(value).encode()
 
 
 def unpack_json(payload: bytes) -> Json:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from attn.wire import worker_api as api
@@ -88,13 +87,12 @@ class InputRefused(Exception):
         self.code = code
 
 
-@dataclass
 class _Peer:
-    welcomed: bool = False
-    attached: bool = False
-    told_at_ms: int = -ACTIVITY_MS
-    untold: bool = False
-    bulks: int = 0
+    __slots__ = ("attached", "told_at_ms", "untold", "welcomed")
+
+    def __init__(self) -> None:
+        self.welcomed = self.attached = self.untold = False
+        self.told_at_ms = -ACTIVITY_MS
 
 
 class _Bulk(NamedTuple):

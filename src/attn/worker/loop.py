@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import selectors
+import select
+import signal
 import socket
 import struct
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -22,6 +24,9 @@ _READ_BYTES: Final = 64 << 10
 CONNECTIONS_MAX: Final = 16
 # One sendmsg takes this many frames; the kernel's own limit is 1024 (IOV_MAX).
 _GATHER_FRAMES: Final = 64
+# What a watched descriptor is ready for.
+READ: Final = 1
+WRITE: Final = 2
 _DESCRIPTOR: Final = struct.Struct("i")
 _UCRED: Final = struct.Struct("3i")
 
@@ -42,35 +47,70 @@ _notes_left = 200
 
 def note(text: str) -> None:
     """One line for `worker.err`: what nobody else can be told."""
-    global _notes_left  # noqa: PLW0603 - standard error is one a process as well
-    if _notes_left > 0:
-        _notes_left -= 1
+    if _may_note():
         os.write(2, f"{wall_ms()} {text}\n".encode(errors="replace"))
 
 
+def note_failure() -> None:
+    """The exception that is being handled, with its traceback, for `worker.err`."""
+    if _may_note():
+        sys.excepthook(*sys.exc_info())  # the interpreter's own: the module `traceback` would cost every fork
+
+
+def _may_note() -> bool:
+    global _notes_left  # noqa: PLW0603 - standard error is one a process as well
+    _notes_left -= 1
+    return _notes_left >= 0
+
+
+def take_signals() -> None:
+    """Handle signals as a worker does. The spawner does it once for all: enum members would cost every fork."""
+    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, _woken)
+
+
+def _woken(number: int, frame: object) -> None:
+    """The loop hears of it through the pipe."""
+
+
+def signal_pipe() -> tuple[int, int]:
+    """A pipe into which each signal that is handled puts its number: the end to read, and the one that is written."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(ends[1], warn_on_full_buffer=False)
+    return ends
+
+
 class Loop:
-    """Runs callbacks when descriptors are ready and when named timers are due; bounded by what is registered."""
+    """Runs callbacks when descriptors are ready and when named timers are due; bounded by what is registered.
+
+    On poll(2) itself: a worker has a dozen descriptors, and each layer above it costs every worker memory.
+    """
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
+        self._poll = select.poll()
+        self._watched: dict[int, tuple[int, Callable[[int], None]]] = {}
         self._timers: dict[str, tuple[int, Callable[[], None]]] = {}
         self.max_us = 0
         """The longest turn so far without its waiting, in microseconds."""
 
     def watch(self, file: int, ready: Callable[[int], None], *, readable: bool = True, writable: bool = False) -> None:
         """Call `ready(events)` whenever `file` can be read or written, whichever is asked for; replaces the last."""
-        events = readable * selectors.EVENT_READ | writable * selectors.EVENT_WRITE
+        events = readable * READ | writable * WRITE
         if not events:
             self.forget(file)
-        elif file not in self._selector.get_map():
-            self._selector.register(file, events, ready)
-        elif self._selector.get_key(file).events != events:
-            self._selector.modify(file, events, ready)
+            return
+        if file not in self._watched or self._watched[file][0] != events:
+            self._poll.register(file, readable * select.POLLIN | writable * select.POLLOUT)
+        self._watched[file] = events, ready
 
     def forget(self, file: int) -> None:
         """Stop watching; to be called before the descriptor is closed."""
-        if file in self._selector.get_map():
-            self._selector.unregister(file)
+        if self._watched.pop(file, None) is not None:
+            self._poll.unregister(file)
 
     def after(self, name: str, delay_ms: int, due: Callable[[], None]) -> None:
         """Call `due()` once in `delay_ms`; replaces the timer of the same name."""
@@ -84,18 +124,19 @@ class Loop:
 
     def turn(self, *, idle: bool) -> None:
         """Wait for something (not at all unless `idle`), then run what is ready and what is due."""
-        timeout: float | None = 0.0
+        timeout_ms: int | None = 0
         if idle:
-            timeout = None
+            timeout_ms = None
             if self._timers:
-                first = min(due for due, _ in self._timers.values())
-                timeout = max(0, first - now_ms()) / 1000
-        ready = self._selector.select(timeout)
+                timeout_ms = max(0, min(due for due, _ in self._timers.values()) - now_ms())
+        happened = self._poll.poll(timeout_ms)
         began_ns = time.monotonic_ns()
-        for key, events in ready:
+        for file, flags in happened:
             # An earlier callback of this turn may have closed this one.
-            if key.fd in self._selector.get_map():
-                key.data(events)
+            if file in self._watched:
+                wanted, ready = self._watched[file]
+                # An error or the other side's end is for whoever reads or writes next to see.
+                ready(wanted & (bool(flags & ~select.POLLOUT) * READ | bool(flags & ~select.POLLIN) * WRITE))
         now = now_ms()
         for name in [name for name, (due, _) in self._timers.items() if due <= now]:
             entry = self._timers.pop(name, None)
@@ -289,11 +330,11 @@ class Peers:
 
     def _ready(self, number: int, connection: Connection, events: int) -> None:
         try:
-            if events & selectors.EVENT_WRITE:
+            if events & WRITE:
                 connection.flush()
                 self._watch(number, connection)
                 self._owner.drained()
-            if events & selectors.EVENT_READ:
+            if events & READ:
                 for kind, payload in connection.receive():
                     if number not in self._connections:
                         return

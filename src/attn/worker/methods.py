@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
 import os
+from _operator import _compare_digest as compare_digest  # hmac's own; its module brings all of OpenSSL with it
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -12,9 +12,9 @@ import attn
 from attn.terminal.emulator import SNAPSHOT_FORMAT
 from attn.wire import worker_api as api
 from attn.worker import pty
-from attn.worker.host import Call, Close, Effect, InputRefused
+from attn.worker.host import Call, Close, Effect, Host, InputRefused
 from attn.worker.loop import note, now_ms, wall_ms
-from attn.worker.screen import FORMATS, NoScreen
+from attn.worker.screen import FORMATS, NoScreen, Screen
 
 if TYPE_CHECKING:
     from attn.worker.server import Worker
@@ -72,7 +72,7 @@ def _history(params: Json) -> int | None:
 
 def _hello(worker: Worker, call: Call) -> list[Effect]:
     token, window = call.params.get("token"), call.params.get("protocol")
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), worker.token.encode()):
+    if not isinstance(token, str) or not compare_digest(token.encode(), worker.token.encode()):
         raise MethodError("unauthorized", "the control token is not that of this session")
     if call.params.get("daemon_id") != worker.daemon_id:
         raise MethodError("wrong_daemon", "this session belongs to another daemon")
@@ -95,9 +95,14 @@ def _hello(worker: Worker, call: Call) -> list[Effect]:
 
 
 def _info(worker: Worker, call: Call) -> list[Effect]:
-    host, screen = worker.host, worker.screen
-    answer = {
-        "pid": worker.program.pid,
+    answer = state(worker.host, worker.screen, worker.program.pid)
+    return worker.host.answer(call.connection, call.request_id, answer)
+
+
+def state(host: Host, screen: Screen, pid: int) -> Json:
+    """What `info` answers for the program `pid`."""
+    return {
+        "pid": pid,
         "rows": screen.rows,
         "cols": screen.cols,
         "offset": host.ring.end,
@@ -108,7 +113,6 @@ def _info(worker: Worker, call: Call) -> list[Effect]:
         "last_output_at_ms": host.last_output_at_ms,
         "exit": None if host.exit is None else host.exit._asdict(),
     }
-    return host.answer(call.connection, call.request_id, answer)
 
 
 def _keys(worker: Worker, call: Call) -> list[Effect]:
@@ -234,6 +238,14 @@ METHODS: Final[dict[str, Callable[[Worker, Call], list[Effect]]]] = {
     "health": _health,
 }
 FEATURES: Final = sorted([*METHODS, "input"])
+
+# What the emulator saw, as the fields of the event that tells of it.
+EVENT_FIELDS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
+    "title": lambda title: {"title": title},
+    "directory": lambda path: {"path": path},
+    "bell": lambda _: {},
+    "clipboard": lambda text: {"text": text},
+}
 
 
 class Sending(NamedTuple):

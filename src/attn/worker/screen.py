@@ -55,7 +55,8 @@ class NoScreen(Exception):
 class Screen:
     """What the program's output looks like. Never raises for what the emulator does wrong: then the tail serves."""
 
-    def __init__(self, ring: Ring, rows: int, cols: int, scrollback_lines: int, *, emulator: bool) -> None:
+    def __init__(self, ring: Ring, rows: int, cols: int, scrollback_lines: int, emulator: Emulator | bool) -> None:
+        """`emulator` says whether there is one, or is one that was made in advance and saw no output."""
         self.rows = rows
         self.cols = cols
         self.emulator: Emulator | None = None
@@ -64,7 +65,11 @@ class Screen:
         self._resized_at = -1
         if emulator:
             try:
-                self.emulator = Emulator(rows, cols, scrollback_lines=scrollback_lines)
+                if isinstance(emulator, Emulator):
+                    emulator.prepare(rows, cols, scrollback_lines)
+                    self.emulator = emulator
+                else:
+                    self.emulator = Emulator(rows, cols, scrollback_lines=scrollback_lines)
             except EmulatorError as error:
                 self._fail(error)
 

@@ -13,13 +13,10 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import selectors
 import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable
 from functools import partial
 from typing import Final, assert_never
 
@@ -28,13 +25,26 @@ from attn.bundle import identity
 from attn.bundle.bundle import Bundle, BundleBusy
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, WorkerRecord
-from attn.terminal.emulator import SNAPSHOT_FORMAT
+from attn.terminal.emulator import SNAPSHOT_FORMAT, Emulator
 from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
 from attn.worker import methods, pty
 from attn.worker.ending import Ladder, become_subreaper, process_table, tree_below
 from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
-from attn.worker.loop import Loop, Peers, listen, note, now_ms, receive_order, wall_ms
+from attn.worker.loop import (
+    READ,
+    WRITE,
+    Loop,
+    Peers,
+    listen,
+    note,
+    note_failure,
+    now_ms,
+    receive_order,
+    signal_pipe,
+    take_signals,
+    wall_ms,
+)
 from attn.worker.screen import Keeper, Screen
 
 READ_BYTES: Final = 64 << 10
@@ -53,14 +63,17 @@ _SIGTERM: Final = int(signal.SIGTERM)
 class Worker:
     """A running session: the shell around `Host`."""
 
-    def __init__(self, launch: Launch, bundle: Bundle, listener: socket.socket) -> None:
-        """Starts the program. Raises pty.LaunchError, BundleDamaged or OSError; then nothing runs."""
+    def __init__(self, launch: Launch, bundle: Bundle, listener: socket.socket, blank: Emulator | None = None) -> None:
+        """Starts the program. Raises pty.LaunchError, BundleDamaged or OSError; then nothing runs.
+
+        blank: an emulator made in advance, for a session that is to have one.
+        """
         self.launch = launch
         self.bundle = bundle
         self.token = bundle.control()
         self.host = Host(methods.FEATURES)
         self.screen = Screen(
-            self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, emulator=launch.emulator
+            self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, launch.emulator and (blank or True)
         )
         self.loop = Loop()
         self.peers = Peers(self.loop, listener, self)
@@ -84,16 +97,16 @@ class Worker:
 
     # -- the loop ------------------------------------------------------------------------------------------------
 
-    def serve(self, wakeup: socket.socket) -> None:
-        """Run until the program has ended and everything is told. `wakeup` gets a byte for each signal."""
-        self.loop.watch(wakeup.fileno(), lambda _: self._signalled(wakeup.recv(4096)))
+    def serve(self, wakeup: int) -> None:
+        """Run until the program has ended and everything is told. From `wakeup` a byte for each signal is read."""
+        self.loop.watch(wakeup, lambda _: self._signalled(os.read(wakeup, 4096)))
         self._watch_terminal()
         self._reap()
         while not self._left:
             try:
                 self._turn()
             except Exception:  # noqa: BLE001 - a fault of ours must not end the program of a person
-                note(traceback.format_exc())
+                note_failure()
                 time.sleep(FAULT_PAUSE_S)
 
     def _turn(self) -> None:
@@ -155,9 +168,9 @@ class Worker:
             self.loop.watch(self.program.master, self._terminal_ready, readable=self._reading, writable=pending)
 
     def _terminal_ready(self, events: int) -> None:
-        if events & selectors.EVENT_READ:
+        if events & READ:
             self._read_terminal()
-        if events & selectors.EVENT_WRITE:
+        if events & WRITE:
             self._write_terminal()
 
     def _read_terminal(self) -> None:
@@ -168,7 +181,7 @@ class Worker:
             if replies:
                 self._reply(replies)
             for name, value in events:
-                self.perform(self.host.event(name, **_EVENT_FIELDS[name](value)))
+                self.perform(self.host.event(name, **methods.EVENT_FIELDS[name](value)))
             self.keeper.changed()
             self._pause_if_behind()
         elif ended:
@@ -295,22 +308,14 @@ class Worker:
         self.loop.after("leave", LEAVE_MS, partial(setattr, self, "_left", True))
 
 
-_EVENT_FIELDS: Final[dict[str, Callable[[str], dict[str, str]]]] = {
-    "title": lambda title: {"title": title},
-    "directory": lambda path: {"path": path},
-    "bell": lambda _: {},
-    "clipboard": lambda text: {"text": text},
-}
+def run(record: bytes, report: int, blank: Emulator | None = None) -> None:
+    """Be the worker that `record` orders, until its session is over. Says on `report` whether the program runs.
 
-
-def run(record: bytes, report: int) -> None:
-    """Be the worker that `record` orders, until its session is over. Says on `report` whether the program runs."""
-    wakeup, alarm = socket.socketpair()
-    for end in (wakeup, alarm):
-        end.setblocking(False)
-    signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
+    blank: as for `Worker`.
+    """
+    wakeup, _ = signal_pipe()
     try:
-        worker = _begin(unpack_request(record))
+        worker = _begin(unpack_request(record), blank)
     except pty.LaunchError as error:
         _answer(report, f"error {error.code} {error}")
     except (OSError, ValueError, BundleBusy, BundleDamaged) as error:
@@ -328,19 +333,7 @@ def _answer(report: int, line: str) -> None:
     os.close(report)
 
 
-def take_signals() -> None:
-    """Handle signals as a worker does. The spawner does it once for all: here, enum members would cost every fork."""
-    for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    for number in (signal.SIGCHLD, signal.SIGTERM):
-        signal.signal(number, _woken)
-
-
-def _woken(number: int, frame: object) -> None:
-    """The loop hears of it through the wakeup descriptor."""
-
-
-def _begin(launch: Launch) -> Worker:
+def _begin(launch: Launch, blank: Emulator | None) -> Worker:
     os.umask(0o077)
     os.chdir("/")
     identity.name_process(identity.WORKER_NAME)
@@ -351,7 +344,7 @@ def _begin(launch: Launch) -> Worker:
     try:
         listener = listen(launch.socket_path)
         try:
-            worker = Worker(launch, bundle, listener)
+            worker = Worker(launch, bundle, listener, blank)
             _introduce(worker)
         except BaseException:
             listener.close()

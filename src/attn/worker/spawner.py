@@ -14,18 +14,18 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from typing import Final
 
 import attn
 from attn.bundle import identity, records
 from attn.bundle.identity import SPAWNER_NAME, name_process
-from attn.terminal.emulator import EmulatorError, self_test
+from attn.core.session import DEFAULT_COLS, DEFAULT_ROWS
+from attn.terminal.emulator import Emulator, EmulatorError, self_test
 from attn.wire import worker_api as api
 from attn.wire.launch import LENGTH, pack_request, unpack_request
 from attn.worker import methods, pty, server
 from attn.worker.host import Host
-from attn.worker.loop import Loop, Peers, receive_order
+from attn.worker.loop import Loop, Peers, receive_order, signal_pipe, take_signals
 from attn.worker.screen import Keeper, Screen
 
 # The interpreter specialises code that ran eight times (CPython 3.11), and writes into its page until then.
@@ -38,7 +38,7 @@ def main() -> None:
     channel.setblocking(True)
     channel.set_inheritable(False)
     name_process(SPAWNER_NAME)
-    server.take_signals()
+    take_signals()
     greeting = f"ready {attn.__version__}"
     try:
         self_test()
@@ -46,12 +46,14 @@ def main() -> None:
         greeting = f"error emulator_unavailable {error}"
     for _ in range(REHEARSALS):
         _rehearse(emulator=greeting.startswith("ready"))
+    # Made here, the pages of it that a session without much output never writes to are shared by all.
+    blank = Emulator(DEFAULT_ROWS, DEFAULT_COLS) if greeting.startswith("ready") else None
     channel.sendall(greeting.replace("\n", " ").encode() + b"\n")
     # What is shared stays shared only while nobody writes to it, and a collection writes to every object.
     gc.collect()
     gc.disable()
     gc.freeze()
-    _serve(channel)
+    _serve(channel, blank)
 
 
 def _rehearse(*, emulator: bool) -> None:
@@ -63,7 +65,7 @@ def _rehearse(*, emulator: bool) -> None:
         session_id="rehearsal0", bundle_dir="/", socket_path="/", rows=24, cols=80, scrollback_lines=10_000,
         emulator=emulator, umask=0o077, cwd="/", argv=["sh"], env={"PATH": "/bin"},
     )  # fmt: skip
-    launch = unpack_request(order[LENGTH.size :])
+    launch, me = unpack_request(order[LENGTH.size :]), os.getpid()
     pty.find(launch.argv[0], launch.env[b"PATH"])
     loop, host = Loop(), Host(methods.FEATURES)
     screen = Screen(host.ring, launch.rows, launch.cols, launch.scrollback_lines, emulator=emulator)
@@ -77,11 +79,11 @@ def _rehearse(*, emulator: bool) -> None:
         host.output(b"$ ", 0)
         screen.feed(b"$ ")
         keeper.changed()
+        methods.state(host, screen, me)
         host.type(b"x")
         host.typed(1)
         loop.turn(idle=False)
         peers.stop_listening()
-    me = os.getpid()
     records.to_json(records.WorkerRecord(me, identity.start_time(me) or 0, identity.boot_id(), "/", 1, 1, "", "", me))
 
 
@@ -94,26 +96,24 @@ class _Audience:
     def drained(self) -> None: ...
 
 
-def _serve(channel: socket.socket) -> None:
-    wakeup, alarm = socket.socketpair()
-    for end in (wakeup, alarm):
-        end.setblocking(False)
-    signal.set_wakeup_fd(alarm.fileno(), warn_on_full_buffer=False)
+def _serve(channel: socket.socket, blank: Emulator | None) -> None:
+    wakeup, alarm = signal_pipe()
     while True:
-        ready, _, _ = select.select([channel, wakeup], [], [])
+        ready, _, _ = select.select([channel.fileno(), wakeup], [], [])
         if wakeup in ready:
-            if signal.SIGTERM in wakeup.recv(4096):
+            if signal.SIGTERM in os.read(wakeup, 4096):
                 return
             _reap()
-        if channel in ready:
+        if channel.fileno() in ready:
             order = receive_order(channel)
             if order is None:
                 return
             if os.fork() == 0:
                 signal.set_wakeup_fd(-1)
-                for inherited in (channel, wakeup, alarm):
-                    inherited.close()
-                _be_worker(*order)
+                channel.close()
+                os.close(wakeup)
+                os.close(alarm)
+                _be_worker(*order, blank)
             os.close(order[1])
 
 
@@ -125,16 +125,16 @@ def _reap() -> None:
         return
 
 
-def _be_worker(record: bytes, report: int) -> None:
+def _be_worker(record: bytes, report: int, blank: Emulator | None) -> None:
     status = 1
     try:
         os.setsid()
         gc.enable()
-        server.run(record, report)
+        server.run(record, report, blank)
         status = 0
     finally:  # nothing of the template may run on in the child
         if status:
-            traceback.print_exc()
+            sys.excepthook(*sys.exc_info())
         os._exit(status)
 
 

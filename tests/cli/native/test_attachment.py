@@ -23,9 +23,9 @@ from attn.cli.native.keys import DetachKey
 from attn.errors import AttnError
 from attn.paths import Home
 from attn.wire import client_api, framing
-from attn.wire.client_events import AttachResult, Error, ScreenResult, SessionExited, SessionRemoved
+from attn.wire.client_events import AttachResult, Error, ScreenResult, SessionExited, SessionRemoved, SessionsReady
 from attn.wire.client_requests import AttachSession, DetachSession, GetScreen, PtyAck
-from attn.wire.client_views import Cursor, ExitView
+from attn.wire.client_views import Cursor, ExitView, SessionView
 from tests.cli.native.test_passage import result
 from tests.cli.test_link import HELLO, binary, frame
 
@@ -175,3 +175,20 @@ def test_keys_are_typed_and_two_presses_detach(scene: Scene) -> None:
     thread.join()
     assert end == End(0, "detached")
     assert [message for message in seen if isinstance(message, tuple)] == [(client_api.INPUT, 1, 0, b"ls\r")]
+
+
+def test_an_end_while_no_daemon_ran_is_passed_on(scene: Scene) -> None:
+    """The list of sessions of a daemon that has just started comes after its hello, and tells how it ended."""
+    view = SessionView(
+        id="s", label="s", agent="shell", argv=["sh"], cwd="/", state="exited", pid=None, rows=6, cols=20,
+        created_at_ms=0, last_output_at_ms=0, exit=ExitView(code=7, signal=None, at_ms=0), recoverable=False,
+        snapshot=True, worker_build="",
+    )  # fmt: skip
+    scene.attachment._take(scene.link)
+    scene.link.set_nonblocking()
+    last = attach_result(1)
+    last.running = False
+    scene.daemon.sendall(
+        frame(SessionsReady(sessions=[view])) + frame(last) + binary(client_api.SNAPSHOT_END, 1, 10, b"last")
+    )
+    assert scene.attachment.run() == End(7, "exit 7")

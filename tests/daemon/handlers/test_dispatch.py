@@ -17,6 +17,7 @@ from attn.wire import client_requests as wire
 from attn.wire.client_events import Error, StatusResult
 from attn.wire.client_views import Request
 from tests.daemon.scripted import RecordingPeer
+from tests.daemon.test_hub import add
 
 
 def say(dispatch: Dispatch, peer: RecordingPeer, kind: str, **fields: Any) -> None:
@@ -96,3 +97,31 @@ async def test_a_fault_is_answered_and_logged(
     await settled(desk)
     assert [(error.id, error.code) for error in peer.of(Error)] == [(1, "internal")]
     assert "on purpose" in caplog.text
+
+
+async def test_who_left_waits_for_nothing(desk: Desk) -> None:
+    session = add(desk.hub)
+    dispatch, peer = Dispatch(desk), RecordingPeer()
+    say(dispatch, peer, "wait_session", id=1, session="cat")
+    await asyncio.sleep(0)
+    (waiting,) = desk.hub._tasks
+    dispatch.gone(peer)
+    await asyncio.wait([waiting], timeout=10)
+    assert waiting.done() and session.running and peer.told == []
+
+
+async def test_who_left_is_not_attached(desk: Desk) -> None:
+    """A page's message and its farewell can come with one read."""
+    session = add(desk.hub)
+    dispatch, peer = Dispatch(desk), RecordingPeer()
+    say(dispatch, peer, "attach_session", id=1, session="cat", rows=30, cols=90)
+    dispatch.gone(peer)
+    await settled(desk)
+    assert session.attachments == {} and desk.hub.handles == {}
+
+
+def test_a_message_may_be_deep(desk: Desk) -> None:
+    deep = b'{"type":"get_status","id":4,"later":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    peer = RecordingPeer()
+    Dispatch(desk).received(peer, client_api.JSON, deep)
+    assert [error.code for error in peer.of(Error)] == ["bad_message"]

@@ -91,7 +91,7 @@ async def test_a_kept_screen_is_served_in_the_workers_place(desk: Desk) -> None:
 
 async def test_a_screen_waits_for_a_client_that_does_not_read(desk: Desk) -> None:
     session, peer = add(desk.hub), RecordingPeer()
-    session.bundle.write_screen(ScreenRecord(**{**KEPT.__dict__, "text": "x" * 300_000}))
+    session.bundle.write_screen(ScreenRecord(**{**KEPT._asdict(), "text": "x" * 300_000}))
     peer.stop_reading()
     sending = asyncio.create_task(screens.get_screen(desk, peer, GetScreen(id=1, session=session.id)))
     async with asyncio.timeout(10):
@@ -102,3 +102,29 @@ async def test_a_screen_waits_for_a_client_that_does_not_read(desk: Desk) -> Non
     peer.read_again()
     await sending
     assert sum(len(data) for _, _, _, data in peer.frames) == 300_000
+
+
+async def test_a_text_that_nobody_can_look_for_any_more_was_not_found(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: object) -> str:
+        return ""
+
+    session = add(desk.hub)
+    monkeypatch.setattr(screens, "_joined", nothing)
+    desk.hub.session_found(session, False, None)
+    assert session.state == "lost"
+    with pytest.raises(AttnError, match="session_ended"):
+        await screens.wait_session(desk, RecordingPeer(), WaitSession(id=1, session="cat", text="done"))
+
+
+async def test_a_worker_that_does_not_answer_does_not_end_a_wait(desk: Desk) -> None:
+    class Silent:
+        async def call(self, method: str, params: object) -> None:
+            raise AttnError("worker_unreachable", "on purpose")
+
+    session = add(desk.hub)
+    session.link = Silent()  # type: ignore[assignment]
+    assert await screens._info(session) is None
+    session.link = None
+    assert await screens._info(session) is None

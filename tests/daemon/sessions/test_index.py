@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+import threading
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from attn.daemon.sessions import index as module
 from attn.daemon.sessions.index import Index, restore, row_of, spec_of
 from attn.daemon.sessions.live import Session
 from attn.paths import Home
+from attn.store import Store
 from attn.wire.client_views import ExitView
 from tests.daemon.scripted import spec
 from tests.daemon.sessions.test_live import Owner
@@ -140,4 +144,62 @@ async def test_a_day_old_backup_is_renewed(home: Home) -> None:
     first = index.view().last_good_backup
     await index.back_up()
     assert first is not None and index.view().last_good_backup == first
+    await index.close()
+
+
+async def test_a_row_that_cannot_be_read_costs_the_list_and_not_the_daemon(home: Home) -> None:
+    index = Index(home, ephemeral=False)
+    await index.open()
+    index.save(session(home))
+    await index.close()
+    with closing(sqlite3.connect(home.database)) as database, database:
+        database.execute("UPDATE sessions SET argv = 'cat'")
+    again = Index(home, ephemeral=False)
+    await again.open()
+    assert await again.rows() == []
+    assert again.failure is not None and (again.state, again.failure.code) == ("degraded", "store_failed")
+    await again.delete("jihgfedcba")
+    assert again.state == "degraded", "a write that works does not mend what could not be read"
+    await again.close()
+
+
+async def test_backups_that_cannot_be_listed_keep_nobody_from_starting(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(store: Store) -> None:
+        raise TypeError("on purpose")
+
+    monkeypatch.setattr(Store, "last_good_backup", damaged)
+    index = Index(home, ephemeral=False)
+    await index.open()
+    assert index.failure is not None and index.failure.code == "store_failed"
+    await index.close()
+
+
+async def test_a_change_that_is_taken_back_while_it_is_written_is_written_too(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = Index(home, ephemeral=True)
+    await index.open()
+    live = session(home)
+    index.save(live)
+    await index.saved()
+    begun, go_on, write = threading.Event(), threading.Event(), module._write
+
+    def slowly(*what: Any) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        write(*what)
+
+    monkeypatch.setattr(module, "_write", slowly)
+    live.state = "unreachable"
+    index.save(live)
+    writing = asyncio.ensure_future(index.saved())
+    await asyncio.to_thread(begun.wait, 10)
+    live.state = "running"
+    index.save(live)
+    go_on.set()
+    await writing
+    await index.saved()
+    assert [row.state for row in await index.rows()] == ["running"]
     await index.close()

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import os
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from attn.bundle.bundle import Bundle, list_bundles
+from attn.bundle.records import Meta
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.sessions import lifecycle as module
-from attn.daemon.sessions.live import now_ms
+from attn.daemon.sessions.lifecycle import Reached
+from attn.daemon.sessions.live import Session, now_ms
 from attn.errors import AttnError
 from attn.wire.client_requests import SpawnSession
 from attn.wire.client_views import ExitView
+from attn.worker.ending import LADDER
+from attn.worker.server import LEAVE_MS
 from tests.daemon.test_hub import add
 
 
@@ -104,11 +113,85 @@ async def test_a_lock_that_is_held_is_not_dead(desk: Desk, monkeypatch: pytest.M
         os.close(lock)
 
 
-def test_directories_are_checked(tmp_path: Path) -> None:
-    login = {"HOME": str(tmp_path)}
-    assert module._directory(None, login) == str(tmp_path)
-    assert module._directory(f"{tmp_path}//", login) == str(tmp_path)
-    for wanted, code in (("x/y", "directory_missing"), (f"{tmp_path}/no", "directory_missing"),
-                         ("/etc/hostname", "not_a_directory"), ("/tmp/\0", "directory_missing")):  # fmt: skip
-        with pytest.raises(AttnError, match=code):
-            module._directory(wanted, login)
+async def reached(desk: Desk) -> None:
+    """Until nobody probes a worker any more."""
+    while probing := [task for task in desk.hub._tasks if task.get_name().startswith("reach-")]:
+        await asyncio.wait(probing, timeout=10)
+
+
+async def test_a_worker_that_is_slow_to_greet_is_asked_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, asked = desk.lifecycle.connect, []
+
+    async def slow(session: Session) -> Reached:
+        asked.append(session)
+        if len(asked) == 1:
+            raise AttnError("worker_unreachable", "on purpose")
+        return await connect(session)
+
+    monkeypatch.setattr(desk.lifecycle, "connect", slow)
+    session = await desk.lifecycle.spawn(wish("cat"))
+    await reached(desk)
+    assert session.state == "running" and len(asked) == 2
+
+
+async def test_sessions_that_start_at_once_are_told_apart(desk: Desk) -> None:
+    first, second = await asyncio.gather(*(desk.lifecycle.spawn(wish("cat", cwd="/tmp")) for _ in range(2)))
+    assert first.label != second.label and {first.order, second.order} == {0, 1}
+
+
+async def test_a_worker_is_found_where_it_listens(desk: Desk, tmp_path: Path) -> None:
+    """$XDG_RUNTIME_DIR of this daemon need not be that of the one that started the worker."""
+    session = await desk.lifecycle.spawn(wish("cat"))
+    assert session.link is not None
+    session.link.close()
+    session.link = None
+    desk.hub.home = replace(desk.hub.home, sockets=tmp_path)
+    assert await desk.lifecycle.reach(session)
+
+
+async def test_a_full_disk_keeps_nobody_from_ending_a_program(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(bundle: Bundle, meta: Meta) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    session = await desk.lifecycle.spawn(wish("cat"))
+    monkeypatch.setattr(Bundle, "write_meta", full)
+    with pytest.raises(AttnError, match="No space left"):
+        await desk.lifecycle.rename(session, "other")
+    await desk.lifecycle.kill(session)
+    assert session.state == "exited"
+    await desk.lifecycle.remove(session, force=False)
+    assert desk.hub.sessions == {} and not session.bundle.path.exists()
+
+
+async def test_a_session_without_its_files_can_be_forgotten(desk: Desk) -> None:
+    session = add(desk.hub)
+    desk.hub.session_ended(session, ExitView(code=0, signal=None, at_ms=1))
+    shutil.rmtree(session.bundle.path)
+    await desk.lifecycle.remove(session, force=False)
+    assert desk.hub.sessions == {}
+
+
+async def test_a_worker_on_its_way_is_not_lost(desk: Desk) -> None:
+    session = add(desk.hub, created_at_ms=now_ms())
+    assert not await desk.lifecycle.reach(session)
+    assert session.state == "unreachable"
+
+
+async def test_a_worker_that_reports_too_late_is_shown(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: list[int] = []
+
+    async def late(record: bytes) -> tuple[int, int]:
+        locks.append(list_bundles(desk.hub.home.run)[0].acquire_lock())
+        raise AttnError("internal", "too late, on purpose")
+
+    monkeypatch.setattr(desk.lifecycle._spawner, "spawn", late)
+    with pytest.raises(AttnError, match="on purpose"):
+        await desk.lifecycle.spawn(wish("cat"))
+    (session,) = desk.hub.sessions.values()
+    assert session.running
+    os.close(locks[0])
+
+
+def test_removing_outlasts_the_kill_ladder() -> None:
+    ladder_ms = sum(grace_ms for _, grace_ms in LADDER)
+    assert ladder_ms + LEAVE_MS < module.LEAVE_LIMIT_S * 1000

@@ -12,7 +12,7 @@ import pytest
 from attn.bundle.bundle import Bundle
 from attn.core.subscription import Subscription
 from attn.daemon.sessions.live import Attachment, Session
-from attn.daemon.workers.link import connect
+from attn.daemon.workers.link import WorkerLink, connect
 from attn.wire import client_api, worker_api
 from attn.wire.client_events import AttachResult, PtyDesync
 from attn.wire.client_requests import ClientHello
@@ -241,3 +241,41 @@ async def test_an_end_that_was_told_before_the_link_was_used_stays(stage: Stage)
     assert stage.session.link is not None
     stage.session.linked(stage.session.link, await stage.session.link.call("info", {}))
     assert stage.session.state == "exited"
+
+
+async def test_a_worker_that_does_not_let_us_follow_is_asked_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.attach(1)
+    await stage.paint(0)
+    await stage.settled()
+    stage.worker.hang_up()
+    await stage.owner.until("unlinked")
+    stage.owner.calls.clear()
+    stage.worker.answers["attach"] = lambda params: None
+    monkeypatch.setattr(WorkerLink.request, "__kwdefaults__", {"limit_s": 0.01})
+    await stage.link()
+    await stage.owner.until("unlinked")
+
+
+async def test_history_that_falls_due_while_a_frame_is_awaited_still_comes(stage: Stage) -> None:
+    stage.attach(1, history=500)
+    await stage.paint(0)
+    await stage.settled()
+    stage.session.acknowledged(1, 0)
+    stage.worker.say(worker_api.EVENT, worker_api.pack_json({"event": "resized", "rows": 9, "cols": 70, "offset": 0}))
+    assert (await stage.asked("snapshot", 2))["params"]["history"] == 0
+    assert stage.session._history_timer is not None
+    stage.session._history_timer.cancel()
+    stage.session._send_history()
+    await stage.paint(0, times=2)
+    await stage.settled()
+    stage.session.acknowledged(1, 0)
+    assert (await stage.asked("snapshot", 3))["params"]["history"] == 500
+
+
+async def test_a_title_found_at_a_new_link_is_cleaned(stage: Stage) -> None:
+    assert stage.session.link is not None
+    info = await stage.session.link.call("info", {})
+    stage.session.linked(stage.session.link, {**info, "title": "a\u202e\x1b]b"})
+    assert stage.session.view().title == "a]b"

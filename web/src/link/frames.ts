@@ -1,4 +1,4 @@
-import { BINARY_HEADER_BYTES, INPUT, MAX_MESSAGE_BYTES } from "../generated/protocol"
+import { BINARY_HEADER_BYTES, INPUT } from "../generated/protocol"
 
 /** One binary frame: u8 kind, u32 handle, u64 offset, data; big-endian. */
 export interface Frame {
@@ -7,8 +7,6 @@ export interface Frame {
   offset: number
   data: Uint8Array
 }
-
-const INPUT_DATA_BYTES = MAX_MESSAGE_BYTES - BINARY_HEADER_BYTES
 
 /** Reads a frame. Throws RangeError when the buffer is shorter than a header. */
 export function unpackFrame(buffer: ArrayBuffer): Frame {
@@ -22,15 +20,13 @@ export function unpackFrame(buffer: ArrayBuffer): Frame {
   }
 }
 
-/** Bytes for a program as INPUT frames, each below the bound of one message. */
-export function* packInput(handle: number, data: Uint8Array): Generator<ArrayBuffer> {
-  for (let start = 0; start < data.length; start += INPUT_DATA_BYTES) {
-    const part = data.subarray(start, start + INPUT_DATA_BYTES)
-    const buffer = new ArrayBuffer(BINARY_HEADER_BYTES + part.length)
-    const view = new DataView(buffer)
-    view.setUint8(0, INPUT)
-    view.setUint32(1, handle)
-    new Uint8Array(buffer, BINARY_HEADER_BYTES).set(part)
-    yield buffer
-  }
+/** Bytes for a program as an INPUT frame; with a request id the daemon answers when the terminal took them. */
+export function packInput(handle: number, data: Uint8Array, requestId = 0): ArrayBuffer {
+  const buffer = new ArrayBuffer(BINARY_HEADER_BYTES + data.length)
+  const view = new DataView(buffer)
+  view.setUint8(0, INPUT)
+  view.setUint32(1, handle)
+  view.setBigUint64(5, BigInt(requestId))
+  new Uint8Array(buffer, BINARY_HEADER_BYTES).set(data)
+  return buffer
 }

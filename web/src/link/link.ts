@@ -1,5 +1,5 @@
 import type * as api from "../generated/protocol"
-import { type Frame, unpackFrame } from "./frames"
+import { type Frame, packInput, unpackFrame } from "./frames"
 
 export type LinkState = "connecting" | "open" | "closed" | "unauthorized"
 
@@ -74,12 +74,12 @@ export class Link {
 
   /** Sends a request; the promise fails with a RequestError. */
   request<T extends RequestType>(type: T, fields: RequestFields<T>): Promise<Replies[T]> {
-    if (this.state !== "open") return Promise.reject(new RequestError("link_lost", "Not connected to attn.", "", true))
-    const id = this.nextId++
-    return new Promise<Replies[T]>((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as Pending["resolve"], reject })
-      this.socket?.send(JSON.stringify({ type, id, ...fields }))
-    })
+    return this.ask((id) => JSON.stringify({ type, id, ...fields }))
+  }
+
+  /** Bytes for a program, at most MAX_MESSAGE_BYTES with the header; done when the terminal took them. */
+  input(handle: number, data: Uint8Array): Promise<api.Ok> {
+    return this.ask((id) => packInput(handle, data, id))
   }
 
   /** Says something that has no answer; lost when the link is down, as whoever says it starts over on reconnect. */
@@ -87,9 +87,18 @@ export class Link {
     if (this.state === "open") this.socket?.send(JSON.stringify(message))
   }
 
-  sendFrames(frames: Iterable<ArrayBuffer>): void {
-    if (this.state !== "open") return
-    for (const frame of frames) this.socket?.send(frame)
+  /** A frame that wants no answer. */
+  sendFrame(frame: ArrayBuffer): void {
+    if (this.state === "open") this.socket?.send(frame)
+  }
+
+  private ask<T>(message: (id: number) => string | ArrayBuffer): Promise<T> {
+    if (this.state !== "open") return Promise.reject(new RequestError("link_lost", "Not connected to attn.", "", true))
+    const id = this.nextId++
+    return new Promise<T>((resolve, reject) => {
+      this.pending.set(id, { resolve: resolve as Pending["resolve"], reject })
+      this.socket?.send(message(id))
+    })
   }
 
   private receive(data: string | ArrayBuffer): void {

@@ -1,17 +1,16 @@
 import { signal } from "@preact/signals"
 import { type AttachResult, OUTPUT, type SessionView } from "../generated/protocol"
-import { type Frame, packInput } from "../link/frames"
+import type { Frame } from "../link/frames"
 import { type Link, RequestError } from "../link/link"
 import { isEnded } from "../state/sessions"
 import { Attachment } from "./attachment"
+import { InputQueue } from "./input"
 import { Screen, type ScreenEvents, type Size } from "./screen"
 import { type Scheme, terminalThemes } from "./theme"
 import { Writer } from "./writer"
 
 // Sizes that come while a window is dragged: the last one after this pause. The daemon waits for quiet once more.
 const RESIZE_PAUSE_MS = 60
-// What is typed while an attach is on its way is kept, up to this much, for the moment that it is there.
-const HELD_INPUT_MESSAGES = 256
 // How long the session may have another size than this page before that counts as somebody else's decision.
 const LETTERBOX_DELAY_MS = 600
 
@@ -28,6 +27,7 @@ export interface LiveState {
 
 export interface LiveEvents extends Pick<ScreenEvents, "onOpen" | "onHover" | "onStickyUsed"> {
   onOutput(session: string): void
+  onFailed(error: RequestError): void
 }
 
 /** The terminal of one session, kept alive while others are shown: attach, resume, draw, acknowledge, type, resize. */
@@ -36,14 +36,13 @@ export class LiveTerminal {
   readonly screen: Screen
   readonly attachment = new Attachment()
   private readonly writer: Writer
+  private readonly input: InputQueue
   private size: Size
   private room: Size | null = null
   private reported = ""
   private shown = false
   private takesInput: boolean
-  private attaching = false
   private historyDue = false
-  private held: ((handle: number) => void)[] = []
   private disposed = false
   private resizeTimer = 0
   private letterboxTimer = 0
@@ -58,12 +57,12 @@ export class LiveTerminal {
   ) {
     this.size = { rows: session.rows, cols: session.cols }
     this.takesInput = !isEnded(session)
+    this.input = new InputQueue(link, events.onFailed)
     this.screen = new Screen(
       {
         ...events,
-        onInput: (data) => this.send((handle) => link.sendFrames(packInput(handle, data))),
-        onKeys: (keys) => this.send((handle) => link.say({ type: "pty_keys", handle, events: keys })),
-        onFocus: () => undefined,
+        onInput: (bytes) => this.takesInput && this.input.push({ bytes }),
+        onKeys: (keys) => this.takesInput && this.input.push({ keys }),
       },
       fontSize,
       terminalThemes[scheme],
@@ -79,8 +78,8 @@ export class LiveTerminal {
 
   /** Asks for the stream, from where this terminal stopped if it showed something before. */
   async attach(): Promise<void> {
-    if (this.attaching || this.handle || this.disposed) return
-    this.attaching = true
+    if (this.input.attaching || this.handle || this.disposed) return
+    this.input.attaching = true
     try {
       // What is new here shows its frame first, which is small; the history follows when that is drawn.
       this.historyDue = this.attachment.received === null && this.takesInput
@@ -91,8 +90,7 @@ export class LiveTerminal {
       const passing = error instanceof RequestError && ["link_lost", "daemon_recovering"].includes(error.code)
       if (error instanceof RequestError && !passing) this.update({ problem: error })
     } finally {
-      this.attaching = false
-      this.held = []
+      this.input.attaching = false
     }
   }
 
@@ -125,9 +123,7 @@ export class LiveTerminal {
     this.size = { rows: result.screen_rows, cols: result.screen_cols }
     this.update({ fidelity: result.fidelity, source: result.source, problem: null })
     this.layout()
-    const held = this.held
-    this.held = []
-    for (const message of held) message(result.handle)
+    this.input.opened(result.handle)
   }
 
   frame(frame: Frame): void {
@@ -140,6 +136,7 @@ export class LiveTerminal {
   /** The link went down; what is shown stays. */
   lost(): void {
     this.attachment.end()
+    this.input.closed()
     this.reported = ""
   }
 
@@ -231,13 +228,6 @@ export class LiveTerminal {
     this.link.say({ type: "pty_resize", handle: this.handle, ...report })
   }
 
-  /** Input goes out at once or, while the attach is on its way, right after it; without a link it is refused. */
-  private send(message: (handle: number) => void): void {
-    if (!this.takesInput) return
-    if (this.handle) message(this.handle)
-    else if (this.attaching && this.held.length < HELD_INPUT_MESSAGES) this.held.push(message)
-  }
-
   private applied(offset: number, painted: boolean): void {
     if (this.handle) this.link.say({ type: "pty_ack", handle: this.handle, offset })
     if (painted && !this.state.value.painted) this.update({ painted: true })
@@ -250,6 +240,7 @@ export class LiveTerminal {
   private async reattach(): Promise<void> {
     const handle = this.handle
     this.attachment.end()
+    this.input.handle = 0
     await this.link.request("detach_session", { handle }).catch(() => undefined)
     await this.attach()
   }

@@ -14,7 +14,8 @@ import { widthProvider } from "./widths"
 const SCROLLBACK_LINES = 10_000
 export const FONT_FAMILY =
   'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace'
-export const LINE_HEIGHT = 1.15
+// The font's own: more would tear box drawings apart where the DOM renderer draws them.
+export const LINE_HEIGHT = 1
 // Smaller than this nobody reads: a session that is wider still scrolls.
 const SMALLEST_FONT_PX = 6
 // Control characters of a paste that could act as keys or end the paste's brackets; tab and newlines stay.
@@ -31,7 +32,6 @@ export interface ScreenEvents extends LinkEvents {
   onInput(data: Uint8Array): void
   /** Keys for a program that asked for key events. */
   onKeys(events: KeyEvent[]): void
-  onFocus(focused: boolean): void
   /** Ctrl or Alt of the on-screen row was spent on a key. */
   onStickyUsed(): void
 }
@@ -98,11 +98,7 @@ export class Screen {
     )
     this.drawWithWebgl()
     this.element.addEventListener("paste", (event) => this.paste(event), { capture: true })
-    this.terminal.textarea?.addEventListener("focus", () => this.events.onFocus(true))
-    this.terminal.textarea?.addEventListener("blur", () => {
-      this.router.forget()
-      this.events.onFocus(false)
-    })
+    this.terminal.textarea?.addEventListener("blur", () => this.router.forget())
   }
 
   dispose(): void {

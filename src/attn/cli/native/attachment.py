@@ -285,7 +285,8 @@ class NativeAttachment:
                 self._write(self._begin(item))
             case AttachResult():
                 self._detach(item.handle)  # a later one takes its place
-            case SessionsReady() if not self._passage.handle:
+            case SessionsReady() if self._link and not self._passage.handle:
+                self._exit = self._known_exit(self._link)  # it may have ended while no daemon ran
                 self._attach()
             case SessionExited() if item.session == self._session:
                 self._program_ended(item.exit)

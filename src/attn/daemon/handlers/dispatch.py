@@ -64,6 +64,9 @@ DURING_RECOVERY: Final = frozenset(
     {wire.GetStatus, wire.GetAgents, wire.NewLogin, wire.StopDaemon, wire.CompletePath, wire.DetachSession}
 )
 
+# What changes nothing and is of no use once the one who asked is gone; waiting looks at the screen again and again.
+FOR_THE_ASKER: Final = frozenset({wire.WaitSession, wire.GetScreen})
+
 _KNOWN_TYPES: Final = frozenset(kind.__struct_config__.tag for kind in get_args(wire.ClientMessage))
 
 
@@ -90,7 +93,8 @@ class Dispatch:
                 peer.close()
 
     def gone(self, peer: Peer) -> None:
-        """The connection of a client is over."""
+        """The connection of a client is over. What it asked to be done is done, what it asked to be told is not."""
+        peer.left()
         self._desk.hub.part(peer)
 
     def _message(self, peer: Peer, message: Any) -> None:
@@ -103,7 +107,9 @@ class Dispatch:
             raise AttnError("too_many_requests", f"{REQUESTS_MAX} requests of this client are still open", "wait")
         else:
             peer.requests += 1
-            self._desk.hub.start(self._answer(peer, message), type(message).__name__)
+            task = self._desk.hub.start(self._answer(peer, message), type(message).__name__)
+            if type(message) in FOR_THE_ASKER:
+                peer.watch(task)
 
     async def _answer(self, peer: Peer, message: Any) -> None:
         try:
@@ -132,7 +138,7 @@ def _decode(payload: bytes) -> Any:
         if isinstance(kind, str) and kind not in _KNOWN_TYPES:
             raise AttnError("unknown_message", f"there is no message {kind[:80]!r}", "this daemon is older") from error
         raise AttnError("bad_message", f"the message does not fit: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise AttnError("bad_message", f"the message is not JSON: {error}") from error
 
 

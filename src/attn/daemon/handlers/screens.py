@@ -82,6 +82,10 @@ async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResu
             if message.text is not None and await _appears(desk, session, message.text):
                 return WaitResult(id=message.id, exit=None)
             await session.ended.wait()
+            if message.text is not None and session.exit is None:
+                raise AttnError(
+                    "session_ended", f"{session.label} is {session.state}, and the text is not on its screen"
+                )
     except TimeoutError as error:
         what = "the text did not appear" if message.text is not None else "it still runs"
         raise AttnError(
@@ -105,9 +109,19 @@ async def _appears(desk: Desk, session: Session, text: str) -> bool:
         history = WAIT_HISTORY_LINES
         while True:
             await asyncio.sleep(pause_s)
-            info = None if session.link is None else await session.link.call("info", {})
+            info = await _info(session)
             if session.ended.is_set() or (info is not None and info["offset"] != offset):
                 break
+
+
+async def _info(session: Session) -> Json | None:
+    """What the worker says of itself; None while it does not answer, which may pass."""
+    try:
+        return None if session.link is None else await session.link.call("info", {})
+    except AttnError as error:
+        if error.code != "worker_unreachable":
+            raise
+        return None
 
 
 async def _joined(desk: Desk, session: Session, history: int | None) -> str:

@@ -89,6 +89,8 @@ def set_theme(desk: Desk, peer: Peer, message: SetTheme) -> None:
 
 async def attach_session(desk: Desk, peer: Peer, message: AttachSession) -> None:
     """The answer, an attach_result, is sent with the HEAD of the snapshot."""
+    if peer.gone:
+        return  # nobody would ever detach it
     session = desk.session(message.session)
     if (message.rows is None) != (message.cols is None):
         raise AttnError("invalid_size", "rows and cols go together", "give both or none")

@@ -54,19 +54,26 @@ class Index:
         self._thread = ThreadPoolExecutor(1, "store")
 
     async def _run(self, function: Callable[..., Result], *args: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        """Raises StoreFailure, whatever went wrong: a fault in the store must not be one of the daemon."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        except StoreFailure:
+            raise
+        except Exception as error:
+            log.exception("a fault in the store")
+            text = f"{self._home.database} could not be used: {error!r}"
+            raise StoreFailure("store_failed", text, path=self._home.database) from error
 
     # -- opening and closing -------------------------------------------------------------------------------------
 
     async def open(self) -> None:
         """Open the store, or be degraded: see `failure`."""
         try:
-            store = await self._run(lambda: open_store(self._home, ephemeral=self._ephemeral, now_ms=now_ms()))
+            self._store = await self._run(lambda: open_store(self._home, ephemeral=self._ephemeral, now_ms=now_ms()))
+            await self._look_at_backups()
         except StoreFailure as failure:
             self._degrade(failure)
             return
-        self._store = store
-        await self._look_at_backups()
         self._well()
 
     async def close(self) -> None:
@@ -105,9 +112,9 @@ class Index:
             newest = await self._run(store.last_good_backup)
             if newest is None or now_ms() - newest.at_ms > BACKUP_AGE_MS:
                 await self._run(store.back_up, "daily", now_ms())
+            await self._look_at_backups()
         except StoreFailure as failure:
             log.error("no backup was made: %s", failure)
-        await self._look_at_backups()
 
     async def _look_at_backups(self) -> None:
         newest = None if self._store is None else await self._run(self._store.last_good_backup)
@@ -172,23 +179,28 @@ class Index:
         await self.saved()
 
     async def saved(self) -> None:
-        """Write everything that changed until now, or learn that it cannot be written."""
+        """Write everything that changed until now, or learn that it cannot be written.
+
+        A store that failed for good is let be: one write that works would not prove it sound.
+        """
         async with self._turn:
             store, rows, places = self._store, self._dirty, self._places
-            if store is None or not (rows or places):
+            lost = self.failure is not None and not self.failure.transient
+            if store is None or lost or not (rows or places):
                 return
             self._dirty, self._places = {}, {}
+            # Before the write ends, so that a change back in the meantime counts as one; `_dirty` comes first anyway.
+            for session_id, row in rows.items():
+                if row is None:
+                    self._written.pop(session_id, None)
+                else:
+                    self._written[session_id] = row
             try:
                 await self._run(_write, store, rows, places)
             except StoreFailure as failure:
                 self._dirty, self._places = {**rows, **self._dirty}, {**places, **self._places}
                 self._degrade(failure)
                 return
-            for session_id, row in rows.items():
-                if row is None:
-                    self._written.pop(session_id, None)
-                else:
-                    self._written[session_id] = row
             if self.failure is not None:
                 self._well()
 

@@ -11,9 +11,7 @@ import asyncio
 import logging
 import os
 import secrets
-import shutil
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,17 +22,17 @@ from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, Meta, Spec
 from attn.config import Config
 from attn.core import agents
-from attn.core.environment import MAX_ENTRY_BYTES, check_environment, child_environment
+from attn.core.environment import check_environment, child_environment
 from attn.core.session import (
     DEFAULT_COLS,
     DEFAULT_ROWS,
     check_size,
     clean_label,
     new_session_id,
-    printable,
     valid_session_id,
 )
 from attn.daemon.hub import Hub
+from attn.daemon.sessions import programs
 from attn.daemon.sessions.live import Session, ignored, now_ms
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.workers.link import Json, WorkerLink, connect
@@ -47,8 +45,10 @@ log = logging.getLogger(__name__)
 
 # The kill ladder of the worker takes about 5 s; the client's own limit is longer than this.
 KILL_LIMIT_S: Final = 20.0
-# A worker leaves within a second of its program's end.
-LEAVE_LIMIT_S: Final = 3.0
+# A worker leaves a second after its program's end, but stays while its kill ladder (5 s) ends what the program started.
+LEAVE_LIMIT_S: Final = 8.0
+# A bundle without worker.json that is this young may have a worker on its way.
+YOUNG_MS: Final = 10_000
 # Ended sessions are shown and kept this long, and this many.
 ENDED_KEPT_MS: Final = 14 * 24 * 3600 * 1000
 ENDED_KEPT_MAX: Final = 200
@@ -81,6 +81,8 @@ class Lifecycle:
         self._config = config
         self._spawner = spawner
         self._login = login
+        # Being started: not listed yet, but their labels and places are taken.
+        self._beginning: set[Session] = set()
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
@@ -88,26 +90,44 @@ class Lifecycle:
         """Start a program in a session of its own. Raises AttnError; then nothing is left of it."""
         login = await asyncio.shield(self._login)
         # A file system that hangs must not hold up everybody else.
-        cwd = await asyncio.to_thread(_directory, wish.cwd, login.variables)
+        cwd = await asyncio.to_thread(programs.directory, wish.cwd, login.variables)
         plan = self._plan(wish, login, cwd)
         bundle = Bundle(self._hub.home.bundle(plan.spec.session_id))
         session = Session(bundle=bundle, spec=plan.spec, owner=self._hub, label=plan.spec.label)
-        session.order = 1 + max((other.order for other in self._hub.sessions.values()), default=-1)
-        meta = Meta(label=session.label, order=session.order, cause=None)
+        session.order = 1 + max((other.order for other in self._all()), default=-1)
+        self._beginning.add(session)
         try:
-            await self._hub.disk(bundle.create, plan.spec, meta)
-            _, session.pid = await self._spawner.spawn(self._record(plan, bundle))
-        except AttnError:
-            await self._hub.disk(_discard, bundle)
-            raise
-        except (OSError, ValueError) as error:
-            await self._hub.disk(_discard, bundle)
-            raise AttnError("internal", f"the session cannot be made: {error}", "see `attn logs`") from error
+            await self._begin(session, plan)
+        finally:
+            self._beginning.discard(session)
         self._hub.sessions[session.id] = session
-        await self.reach(session)
+        if not await self.reach(session) and session.running:
+            self._probe(session)
         self._hub.index.remember(plan.spec.cwd)
         await self._hub.index.saved()
         return session
+
+    async def _begin(self, session: Session, plan: Plan) -> None:
+        """The bundle, then the worker. Raises AttnError; then neither is left."""
+        meta = Meta(label=session.label, order=session.order, cause=None)
+        try:
+            await self._hub.disk(session.bundle.create, plan.spec, meta)
+            _, session.pid = await self._spawner.spawn(self._record(plan, session.bundle))
+        except (AttnError, OSError, ValueError) as error:
+            if not await self._hub.disk(_discard, session.bundle):
+                # A worker came after all, too late to be waited for: what runs is shown, and can be ended.
+                self._hub.sessions[session.id] = session
+                self._probe(session)
+            if isinstance(error, AttnError):
+                raise
+            raise AttnError("internal", f"the session cannot be made: {error}", "see `attn logs`") from error
+
+    def _all(self) -> list[Session]:
+        """Every session there is or is about to be."""
+        return [*self._hub.sessions.values(), *self._beginning]
+
+    def _probe(self, session: Session) -> None:
+        self._hub.start(self.keep_reaching(session), f"reach-{session.id}")
 
     def _plan(self, wish: SpawnSession, login: LoginEnvironment, cwd: str) -> Plan:
         """Everything that can be refused is refused here, before any file exists."""
@@ -118,18 +138,18 @@ class Lifecycle:
         check_environment(wish.env)
         session_id = new_session_id(secrets.token_bytes(16))
         env = child_environment(login.variables, wish.client_env, wish.env, self._ours(session_id))
-        which = _finder(env.get("PATH", os.defpath), cwd)
+        which = programs.finder(env.get("PATH", os.defpath), cwd)
         if wish.argv:
             name, conversation, resumable = agents.recognise(wish.argv), None, False
-            argv = [_program(wish.argv[0], which, cwd), *wish.argv[1:]]
+            argv = [programs.program(wish.argv[0], which, cwd), *wish.argv[1:]]
         else:
             row = agents.agent(wish.agent)
             start = agents.launch(
                 row, agents.find(row, which, login.variables.get("SHELL", "")), wish.args, str(uuid.uuid4())
             )
             name, argv, conversation, resumable = row.name, start.argv, start.conversation, start.resumable
-        _check_arguments(argv)
-        taken = {session.label for session in self._hub.sessions.values()}
+        programs.check_arguments(argv)
+        taken = {session.label for session in self._all()}
         shown = name if name != agents.PROGRAM else argv[0]
         label = clean_label(wish.label) if wish.label is not None else agents.label_for(shown, cwd, taken)
         parent = wish.parent if wish.parent and valid_session_id(wish.parent) else None
@@ -180,10 +200,10 @@ class Lifecycle:
     async def connect(self, session: Session) -> Reached:
         """A greeted link to the session's worker. Raises AttnError `worker_unreachable` or what the worker said."""
         try:
-            token = await self._hub.disk(session.bundle.control)
+            token, path = await self._hub.disk(_way_to, session.bundle, self._hub.home.worker_socket(session.id))
         except (BundleDamaged, OSError) as error:
             raise AttnError("worker_unreachable", f"its control token cannot be read: {error}") from error
-        link = await connect(self._hub.home.worker_socket(session.id), session)
+        link = await connect(path, session)
         try:
             said = await link.hello(token, self._hub.daemon_id)
             if said.get("session_id") != session.id:
@@ -215,7 +235,7 @@ class Lifecycle:
         """End the program and all it started; returns when its end is known. An ended one stays as it is."""
         if not session.running:
             return
-        await self._write_meta(session, cause="killed")
+        await self._intend(session, "killed")
         if session.link is None and not await self.reach(session):
             if session.running:
                 raise self._unreachable(session)
@@ -235,7 +255,7 @@ class Lifecycle:
         if session.running and not force:
             raise AttnError("session_running", f"{session.label} still runs", "attn kill it, or attn rm --force")
         await self.kill(session)
-        await self._write_meta(session, cause=session.cause or "removed")
+        await self._intend(session, session.cause or "removed")
         await self._worker_left(session)
         try:
             await self._hub.disk(session.bundle.remove)
@@ -265,7 +285,7 @@ class Lifecycle:
         clean = clean_label(label)
         before, session.label = session.label, clean
         try:
-            await self._write_meta(session, cause=session.cause)
+            await self._write_meta(session)
         except AttnError:
             session.label = before
             raise
@@ -288,9 +308,16 @@ class Lifecycle:
         except AttnError as error:
             log.debug("no worker to dismiss: %s", error, extra={"session": session.id})
 
-    async def _write_meta(self, session: Session, *, cause: str | None) -> None:
+    async def _intend(self, session: Session, cause: str) -> None:
+        """Write why the session will end. A disk that takes nothing more keeps nobody from ending a program."""
         session.cause = cause
-        meta = Meta(label=session.label, order=session.order, cause=cause)
+        try:
+            await self._write_meta(session)
+        except AttnError as error:
+            log.warning("why it ends is not recorded: %s", error, extra={"session": session.id})
+
+    async def _write_meta(self, session: Session) -> None:
+        meta = Meta(label=session.label, order=session.order, cause=session.cause)
         try:
             await self._hub.disk(session.bundle.write_meta, meta)
         except OSError as error:
@@ -316,7 +343,25 @@ def _ended_at_ms(session: Session) -> int:
 def _end_of(bundle: Bundle) -> tuple[bool, ExitRecord | None]:
     """Does a worker live, and how did its program end, if it did."""
     alive = bundle.lock_held()  # first: once the lock is free, exit.json is there or never will be
-    return alive, bundle.exit()
+    ended = bundle.exit()
+    return alive or (ended is None and _on_its_way(bundle)), ended
+
+
+def _on_its_way(bundle: Bundle) -> bool:
+    """May a worker still come to take the lock? The daemon that ordered it may have died a moment ago."""
+    try:
+        return bundle.worker() is None and 0 <= now_ms() - bundle.spec().created_at_ms < YOUNG_MS
+    except BundleDamaged:
+        return False
+
+
+def _way_to(bundle: Bundle, usual: Path) -> tuple[str, Path]:
+    """The token and the socket of a worker. It listens where it was told to, which another daemon may have decided."""
+    try:
+        worker = bundle.worker()
+    except BundleDamaged:
+        worker = None
+    return bundle.control(), usual if worker is None else Path(worker.socket)
 
 
 def _held(bundle: Bundle) -> bool:
@@ -326,64 +371,14 @@ def _held(bundle: Bundle) -> bool:
         return False  # no directory, no lock
 
 
-def _discard(bundle: Bundle) -> None:
-    """Take back a bundle that no session came of."""
+def _discard(bundle: Bundle) -> bool:
+    """Take back a bundle that no session came of; False when a worker has it."""
     try:
         bundle.remove()
     except FileNotFoundError:
-        return
-    except (OSError, BundleDamaged, BundleBusy) as error:
+        return True
+    except BundleBusy:
+        return False
+    except (OSError, BundleDamaged) as error:
         log.error("the bundle of a session that did not start stays behind: %s", error)
-
-
-def _directory(wanted: str | None, login: dict[str, str]) -> str:
-    """The absolute directory to start in; the home directory when none was named."""
-    text = wanted or login.get("HOME") or os.path.expanduser("~")
-    path = Path(text).expanduser()
-    if "\0" in text or not path.is_absolute():
-        raise AttnError(
-            "directory_missing", f"{printable(text)[:200]!r} is not an absolute path", "give one with --cwd"
-        )
-    shown = printable(str(path))
-    try:
-        if not path.exists():
-            raise AttnError("directory_missing", f"there is no directory {shown}", "make it, or give another --cwd")
-        if not path.is_dir():
-            raise AttnError("not_a_directory", f"{shown} is not a directory", "give a directory with --cwd")
-    except OSError as error:
-        raise AttnError(
-            "directory_missing", f"{shown} cannot be used: {error.strerror}", "give another --cwd"
-        ) from error
-    if not os.access(path, os.X_OK):
-        raise AttnError("permission_denied", f"{shown} may not be entered by you", "give another --cwd")
-    return str(path)
-
-
-def _finder(search_path: str, cwd: str) -> Callable[[str], str | None]:
-    """`shutil.which` over the session's own PATH; relative names with a slash count from its directory."""
-
-    def which(name: str) -> str | None:
-        if not name or "\0" in name:
-            return None
-        if "/" in name:
-            name = os.path.normpath(os.path.join(cwd, os.path.expanduser(name)))
-        return shutil.which(name, path=search_path)
-
-    return which
-
-
-def _program(name: str, which: Callable[[str], str | None], cwd: str) -> str:
-    """The absolute path of what a person typed after `--`."""
-    if path := which(name):
-        return os.path.abspath(path)
-    shown = printable(name)[:200]
-    if "/" in name and os.path.exists(os.path.join(cwd, os.path.expanduser(name))):
-        raise AttnError("not_executable", f"{shown} is not an executable file", f"chmod +x {shown}")
-    raise AttnError("agent_missing", f"there is no program {shown!r} on the PATH of your login shell", "check the name")
-
-
-def _check_arguments(argv: list[str]) -> None:
-    """What execve(2) would refuse."""
-    for word in argv:
-        if "\0" in word or len(os.fsencode(word)) > MAX_ENTRY_BYTES:
-            raise AttnError("usage", "an argument holds a NUL byte or is over 128 KiB", "pass long texts in a file")
+    return True

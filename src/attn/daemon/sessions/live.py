@@ -143,7 +143,7 @@ class Session:
         self.link = link
         self.pid, self.worker_build = info["pid"], link.build
         self.rows, self.cols, self.offset = info["rows"], info["cols"], info["offset"]
-        self.title = info.get("title", self.title)
+        self.title = _title(info.get("title", self.title))
         self.last_output_at_ms = info.get("last_output_at_ms") or self.last_output_at_ms
         self.has_screen = bool(info.get("emulator", True))
         if not self.ended.is_set():
@@ -184,7 +184,7 @@ class Session:
             self.offset, self.last_output_at_ms = event["offset"], event["at_ms"]
             self.owner.session_active(self)
         elif event["event"] == "title":
-            self.title = printable(str(event["title"]))[:TITLE_MAX_CHARS]
+            self.title = _title(event["title"])
             self.owner.session_changed(self)
         else:
             self.owner.session_event(self, event)
@@ -195,7 +195,10 @@ class Session:
         def done(ok: Json | None, error: AttnError | None) -> None:
             if ok is not None:
                 ready(ok["offset"])
+            elif error is not None and error.code == "worker_unreachable" and link is not None and link is self.link:
+                link.drop()  # it hangs, and who waits to go on would wait for ever
 
+        link = self.link
         if self.link is not None and not self._streaming:
             self._streaming = True
             self.link.request("attach", {}, done)
@@ -311,6 +314,8 @@ class Session:
         attachment.request_id = 0
         attachment.peer.send(result)
         self._run(attachment, attachment.subscription.on_head(head["offset"]))
+        if attachment.history_due:  # fell due while this frame without it was awaited
+            self._run(attachment, attachment.subscription.restart("resized"))
 
     def show_persisted(self, attachment: Attachment, screen: ScreenRecord | None) -> None:
         """Answer a wish for a snapshot with what the bundle kept (None: nothing)."""
@@ -374,6 +379,10 @@ class Session:
             if attachment.frame_only and attachment.history != 0:
                 attachment.history_due = True
                 self._run(attachment, attachment.subscription.restart("resized"))
+
+
+def _title(text: object) -> str:
+    return printable(str(text))[:TITLE_MAX_CHARS]
 
 
 def ignored(ok: Json | None, error: AttnError | None) -> None:

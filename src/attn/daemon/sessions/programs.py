@@ -1,0 +1,65 @@
+"""The directory and the program that a wish for a session names, checked before any file exists."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from attn.core.environment import MAX_ENTRY_BYTES
+from attn.core.session import printable
+from attn.errors import AttnError
+
+
+def directory(wanted: str | None, login: dict[str, str]) -> str:
+    """The absolute directory to start in; the home directory when none was named."""
+    text = wanted or login.get("HOME") or os.path.expanduser("~")
+    path = Path(text).expanduser()
+    if "\0" in text or not path.is_absolute():
+        raise AttnError(
+            "directory_missing", f"{printable(text)[:200]!r} is not an absolute path", "give one with --cwd"
+        )
+    shown = printable(str(path))
+    try:
+        if not path.exists():
+            raise AttnError("directory_missing", f"there is no directory {shown}", "make it, or give another --cwd")
+        if not path.is_dir():
+            raise AttnError("not_a_directory", f"{shown} is not a directory", "give a directory with --cwd")
+    except OSError as error:
+        raise AttnError(
+            "directory_missing", f"{shown} cannot be used: {error.strerror}", "give another --cwd"
+        ) from error
+    if not os.access(path, os.X_OK):
+        raise AttnError("permission_denied", f"{shown} may not be entered by you", "give another --cwd")
+    return str(path)
+
+
+def finder(search_path: str, cwd: str) -> Callable[[str], str | None]:
+    """`shutil.which` over the session's own PATH; relative names with a slash count from its directory."""
+
+    def which(name: str) -> str | None:
+        if not name or "\0" in name:
+            return None
+        if "/" in name:
+            name = os.path.normpath(os.path.join(cwd, os.path.expanduser(name)))
+        return shutil.which(name, path=search_path)
+
+    return which
+
+
+def program(name: str, which: Callable[[str], str | None], cwd: str) -> str:
+    """The absolute path of what a person typed after `--`."""
+    if path := which(name):
+        return os.path.abspath(path)
+    shown = printable(name)[:200]
+    if "/" in name and os.path.exists(os.path.join(cwd, os.path.expanduser(name))):
+        raise AttnError("not_executable", f"{shown} is not an executable file", f"chmod +x {shown}")
+    raise AttnError("agent_missing", f"there is no program {shown!r} on the PATH of your login shell", "check the name")
+
+
+def check_arguments(argv: list[str]) -> None:
+    """What execve(2) would refuse."""
+    for word in argv:
+        if "\0" in word or len(os.fsencode(word)) > MAX_ENTRY_BYTES:
+            raise AttnError("usage", "an argument holds a NUL byte or is over 128 KiB", "pass long texts in a file")

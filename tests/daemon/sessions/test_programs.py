@@ -1,0 +1,39 @@
+"""What a wish may name: directories to start in, programs to start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from attn.daemon.sessions import programs
+from attn.errors import AttnError
+
+
+def test_directories_are_checked(tmp_path: Path) -> None:
+    login = {"HOME": str(tmp_path)}
+    assert programs.directory(None, login) == str(tmp_path)
+    assert programs.directory(f"{tmp_path}//", login) == str(tmp_path)
+    for wanted, code in (("x/y", "directory_missing"), (f"{tmp_path}/no", "directory_missing"),
+                         ("/etc/hostname", "not_a_directory"), ("/tmp/\0", "directory_missing")):  # fmt: skip
+        with pytest.raises(AttnError, match=code):
+            programs.directory(wanted, login)
+
+
+def test_programs_are_found_as_the_session_would_find_them(tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\n")
+    which = programs.finder(str(tmp_path), "/")
+    for name, code in (("tool", "agent_missing"), (str(tool), "not_executable"), ("to\0ol", "agent_missing")):
+        with pytest.raises(AttnError, match=code):
+            programs.program(name, which, "/")
+    tool.chmod(0o755)
+    assert programs.program("tool", which, "/") == str(tool)
+    assert programs.program("./tool", programs.finder("", str(tmp_path)), str(tmp_path)) == str(tool)
+
+
+def test_what_execve_refuses_is_refused_before() -> None:
+    programs.check_arguments(["x" * 1000])
+    for word in ("a\0b", "x" * (128 << 10)):
+        with pytest.raises(AttnError, match="usage"):
+            programs.check_arguments(["ok", word])
