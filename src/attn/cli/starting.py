@@ -73,12 +73,17 @@ def connect(home: Home, *, start: bool = True, recovered: bool = True) -> Link:
 def open_link(home: Home, timeout_s: float = ANSWER_TIMEOUT_S) -> Link | None:
     """A link if a daemon listens, else None. Raises AttnError when one listens that cannot be talked to."""
     link = _open(home.daemon_socket, timeout_s)
-    if link is None:
-        _, elsewhere = _lock_file_of_holder(home.lock) or ("", "")
-        # With another $XDG_RUNTIME_DIR than ours a daemon listens where we would not look.
-        if elsewhere and elsewhere != os.fspath(home.daemon_socket):
-            link = _open(Path(elsewhere), timeout_s)
-    return link
+    elsewhere = _elsewhere(home) if link is None else None
+    return _open(elsewhere, timeout_s) if elsewhere else link
+
+
+def _elsewhere(home: Home) -> Path | None:
+    """Where a daemon listens that has another $XDG_RUNTIME_DIR than we have, so that we would not look there."""
+    try:
+        _, listens = _lock_file_of_holder(home.lock) or ("", "")
+    except OSError:
+        return None  # then nothing can be started here either, which says why
+    return Path(listens) if listens and listens != os.fspath(home.daemon_socket) else None
 
 
 def _open(path: Path, timeout_s: float) -> Link | None:

@@ -1,7 +1,7 @@
 """Who may speak HTTP to the daemon. Pure: header values and times in, decisions out.
 
 Loopback is no boundary: every web page and every program on this machine can reach the port. The rules and the
-attacks they answer are the checklist of reliability.md section 3.3 (DNS rebinding, cross-site WebSocket, CSRF).
+attacks they answer are the known ones against local servers (DNS rebinding, cross-site WebSocket, CSRF).
 """
 
 from __future__ import annotations
@@ -88,12 +88,11 @@ def cookie_value(token: str, daemon_id: str) -> str:
     return hmac.new(token.encode(), f"attn cookie 1 {daemon_id}".encode(), hashlib.sha256).hexdigest()
 
 
-def page_headers(port: int) -> dict[str, str]:
-    """Headers of every response. xterm.js needs inline styles (derisk.md section 1) and nothing else does."""
-    sockets = " ".join(f"ws://{host}" for host in sorted(allowed_hosts(port)))
+def page_headers() -> dict[str, str]:
+    """Headers of every response. xterm.js needs inline styles and nothing else does."""
     return {
         "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-        f"connect-src 'self' {sockets}; img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
+        "connect-src 'self'; img-src 'self' data:; font-src 'self'; manifest-src 'self'; "
         "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

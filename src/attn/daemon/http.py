@@ -170,7 +170,7 @@ async def serve(site: Site, listener: socket.socket) -> Callable[[], Awaitable[N
 
 def _guard(site: Site) -> Middleware:
     """Host, origin and fetch metadata before anything else, and our headers on every answer, errors too."""
-    headers = auth.page_headers(site.port)
+    headers = auth.page_headers()
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

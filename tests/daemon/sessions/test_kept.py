@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from attn.bundle.records import ScreenRecord
@@ -31,7 +29,7 @@ def test_each_form_of_a_whole_screen() -> None:
 
 
 def test_raw_output_is_called_a_tail_and_nothing_else() -> None:
-    raw = replace(SCREEN, vt=b"raw end", cells_json="", text="")
+    raw = SCREEN._replace(vt=b"raw end", cells_json="", text="")
     head, data = kept(raw, "ansi")
     assert (head["payload"], head["fidelity"], data) == ("tail", "tail", b"raw end")
     for form in ("text", "cells", "joined", "html"):

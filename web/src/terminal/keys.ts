@@ -13,18 +13,34 @@ const COMPOSING_KEYCODE = 229
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent)
 
 /** Where a key goes: to the program as an event, to xterm.js as ever, or past the terminal to the browser. */
-export type Route = { to: "program"; event: KeyEvent } | { to: "xterm" } | { to: "browser" } | { to: "nobody" }
+export type Route =
+  | { to: "program"; event: KeyEvent }
+  | { to: "program"; bytes: string }
+  | { to: "xterm" }
+  | { to: "browser" }
+  | { to: "nobody" }
+
+/** What Shift+Enter is to agents that turn on no keyboard mode in a terminal whose name they do not know. */
+const NEWLINES: Record<string, string> = { claude: "\x1b\r" }
+
+/** Bytes of Shift+Enter for an agent while it wants no key events; null where it is a plain Enter. */
+export function newlineOf(agent: string): string | null {
+  return NEWLINES[agent] ?? null
+}
 
 /** Decides for each DOM key event while a program wants key events; remembers which presses it was told of. */
 export class KeyRouter {
   private readonly down = new Set<string>()
 
-  constructor(private readonly modes: Pick<KeyboardModes, "eventsWanted" | "flags">) {}
+  constructor(
+    private readonly modes: Pick<KeyboardModes, "eventsWanted" | "flags">,
+    private readonly newline: string | null,
+  ) {}
 
   route(event: KeyboardEvent, alternateScreen: boolean): Route {
     if (event.isComposing || event.keyCode === COMPOSING_KEYCODE || UNFINISHED.has(event.key)) return { to: "xterm" }
     if (isClipboardKey(event)) return { to: "browser" }
-    if (!this.modes.eventsWanted) return { to: "xterm" }
+    if (!this.modes.eventsWanted) return this.plain(event)
     if (event.metaKey) return { to: "browser" }
     if (event.type === "keypress") return { to: "nobody" }
     if (isScrollKey(event) && !alternateScreen) return { to: "xterm" }
@@ -37,6 +53,12 @@ export class KeyRouter {
   /** The keyboard left the terminal: releases of keys that are down now belong to nobody. */
   forget(): void {
     this.down.clear()
+  }
+
+  private plain(event: KeyboardEvent): Route {
+    const shifted = event.shiftKey && !event.ctrlKey && !event.altKey && !event.metaKey
+    if (!shifted || event.key !== "Enter" || this.newline === null) return { to: "xterm" }
+    return event.type === "keydown" ? { to: "program", bytes: this.newline } : { to: "nobody" }
   }
 
   private release(event: KeyboardEvent): Route {

@@ -5,6 +5,7 @@ import { type Link, RequestError } from "../link/link"
 import { isEnded } from "../state/sessions"
 import { Attachment } from "./attachment"
 import { InputQueue } from "./input"
+import { newlineOf } from "./keys"
 import { Screen, type ScreenEvents, type Size } from "./screen"
 import { type Scheme, terminalThemes } from "./theme"
 import { Writer } from "./writer"
@@ -66,6 +67,7 @@ export class LiveTerminal {
       },
       fontSize,
       terminalThemes[scheme],
+      newlineOf(session.agent),
     )
     this.screen.terminal.resize(session.cols, session.rows)
     this.writer = new Writer(this.screen.terminal, (offset, painted) => this.applied(offset, painted))

@@ -56,6 +56,7 @@ export class Screen {
     private readonly events: ScreenEvents,
     private fontSize: number,
     theme: ITheme,
+    newline: string | null,
   ) {
     this.element.className = "screen"
     this.terminal = new Terminal({
@@ -73,7 +74,7 @@ export class Screen {
     })
     this.guard = new AnswerGuard(this.terminal)
     this.modes = new KeyboardModes(this.terminal)
-    this.router = new KeyRouter(this.modes)
+    this.router = new KeyRouter(this.modes, newline)
     this.terminal.unicode.register(widthProvider)
     this.terminal.unicode.activeVersion = widthProvider.version
     this.terminal.attachCustomKeyEventHandler((event) => this.key(event))
@@ -180,8 +181,9 @@ export class Screen {
     if (route.to === "program") {
       event.preventDefault()
       event.stopPropagation()
-      this.events.onKeys([{ ...route.event, mods: route.event.mods | this.stickyMods }])
-      if (route.event.action === "press" && !isModifier(event.key)) this.typed()
+      if ("bytes" in route) this.events.onInput(this.encoder.encode(route.bytes))
+      else this.events.onKeys([{ ...route.event, mods: route.event.mods | this.stickyMods }])
+      if (event.type === "keydown" && !isModifier(event.key)) this.typed()
     } else if (route.to === "nobody") event.preventDefault()
     return false
   }
