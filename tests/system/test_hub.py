@@ -128,3 +128,14 @@ def test_kill_ends_what_ignores_hangup_and_term(daemon: DaemonProcess) -> None:
     assert Bundle(daemon.home.bundle(session["id"])).meta().cause == "killed"
     client.request("kill_session", session=session["id"])
     client.request("remove_session", session=session["id"], force=True)
+
+
+def test_programs_that_end_at_once_are_known_whole(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    for _ in range(12):
+        session = client.spawn("sh", "-c", "echo gone; exit 7")["id"]
+        assert client.request("wait_session", session=session, timeout_ms=15_000)["exit"]["code"] == 7
+        client.until(lambda: client.sessions[session]["snapshot"])  # noqa: B023 - used before the next turn
+        view = client.sessions[session]
+        assert view["state"] == "exited" and view["last_output_at_ms"] is not None
+        assert client.screen(session)[1].startswith(b"gone\n")

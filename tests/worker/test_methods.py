@@ -226,6 +226,15 @@ def test_texts_do_not_mix_and_enter_is_a_write_of_its_own(tmp_path: Path) -> Non
         assert bytes(client.output[begins:]) == b"aaa\rbbb\r"
 
 
+def test_enter_alone_is_typed_once(tmp_path: Path) -> None:
+    with inside(tmp_path, "sh", "-c", RAW) as worker, attached(worker) as client:
+        client.wait_text("ready")
+        assert client.call("send", text="", enter=True, ready_ms=0) == {"written": 1}
+        client.call("send", text="end", enter=False, ready_ms=0)
+        client.until(lambda: client.output.endswith(b"end"))
+        assert client.output.count(b"\r") - client.output.count(b"\r\n") == 1
+
+
 def test_too_many_texts_and_texts_nobody_reads_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "SENDS_MAX", 2)
     monkeypatch.setattr(host_module, "INPUT_MAX_BYTES", 100)

@@ -61,6 +61,7 @@ class ExitRecord(NamedTuple):
     signal: int | None
     offset: int
     at_ms: int
+    last_output_at_ms: int | None = None
 
 
 class ScreenRecord(NamedTuple):

@@ -189,6 +189,7 @@ class Hub:
             session.state = "unreachable"
         elif ended is not None:
             session.offset = ended.offset
+            session.last_output_at_ms = ended.last_output_at_ms or session.last_output_at_ms
             self.session_ended(session, ExitView(code=ended.code, signal=ended.signal, at_ms=ended.at_ms))
         elif session.running:
             session.recoverable = session.spec.resume is not None

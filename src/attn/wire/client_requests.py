@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from attn.wire.client_views import KeyEvent, Message, Request, ScreenFormat, Theme
 
@@ -20,7 +22,7 @@ class SpawnSession(Request, tag="spawn_session"):
     """Start a program. `argv` set: that program, else the agent with `args`. Answer: spawn_result."""
 
     agent: str = "shell"
-    argv: list[str] | None = None
+    argv: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
     args: list[str] = []
     cwd: str | None = None
     label: str | None = None

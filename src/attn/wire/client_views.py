@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -20,7 +20,7 @@ class Message(msgspec.Struct, tag_field="type", kw_only=True, omit_defaults=Fals
 class Request(Message):
     """Base of everything a client asks; `id` comes back in the reply."""
 
-    id: int
+    id: Annotated[int, msgspec.Meta(gt=0)]
 
 
 class ExitView(msgspec.Struct, kw_only=True):

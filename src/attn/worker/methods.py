@@ -292,7 +292,7 @@ class Sender:
             if pty.canonical(worker.program.master) and not (whole and len(lines) == 1):
                 self._refuse("not_ready", "the program does not take input yet, and would lose a part of it")
                 return
-        self._type(worker.screen.paste(sending.text), 0)
+        self._type(worker.screen.paste(sending.text), 0, enter=sending.enter)
 
     def _ready(self, whole: bool) -> bool:
         """Does the program take a text now; `whole` if none of its lines is too long for canonical mode."""
@@ -302,16 +302,16 @@ class Sender:
             return whole and pty.waits_for_input(master)
         return self._worker.screen.bracketed_paste or now_ms() >= self._canonical_ms + SETTLE_MS
 
-    def _type(self, data: bytes, before: int) -> None:
-        """Type `data` after `before` bytes that are typed already, then go on: Enter, or the next text."""
+    def _type(self, data: bytes, before: int, *, enter: bool) -> None:
+        """Type `data` after `before` bytes that are typed already, then go on: Enter if it is due, or the next text."""
         try:
             self._worker.type(data)
         except InputRefused as refused:
             self._refuse(refused.code, str(refused))
             return
         written = before + len(data)
-        if self._queue[0].enter and not before:
-            self._worker.loop.after("send", ENTER_PAUSE_MS, lambda: self._type(b"\r", written))
+        if enter:
+            self._worker.loop.after("send", ENTER_PAUSE_MS, lambda: self._type(b"\r", written, enter=False))
             return
         sending = self._queue.popleft()
         self._finish(self._worker.host.answer(sending.connection, sending.request_id, {"written": written}))

@@ -289,7 +289,7 @@ class Worker:
         assert self.host.exit is not None
         code, number, at_ms = self.host.exit
         try:
-            self.bundle.write_exit(ExitRecord(code, number, self.host.ring.end, at_ms))
+            self.bundle.write_exit(ExitRecord(code, number, self.host.ring.end, at_ms, self.host.last_output_at_ms))
         except OSError as error:
             note(f"the exit could not be recorded: {error}")
         try:

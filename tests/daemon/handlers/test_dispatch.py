@@ -57,6 +57,8 @@ async def test_during_recovery_only_what_needs_no_sessions(desk: Desk) -> None:
         (b'{"type":"nonsense","id":8}', 8, "unknown_message"),
         (b'{"type":"get_screen","id":9}', 9, "bad_message"),
         (b'{"type":"get_screen","id":"9","session":"x"}', 0, "bad_message"),
+        (b'{"type":"get_status","id":0}', 0, "bad_message"),
+        (b'{"type":"spawn_session","id":3,"argv":[]}', 3, "bad_message"),
         (b'{"type":["get_screen"],"id":2}', 2, "bad_message"),
         (b"[" * 100_000, 0, "bad_message"),
     ],

@@ -63,6 +63,8 @@ async def test_waiting_sees_history_ends_and_time_outs(desk: Desk) -> None:
         desk, peer, WaitSession(id=1, session=session.id, text="\n2\n3\n", timeout_ms=9000)
     )
     assert found.exit is None
+    at_once = WaitSession(id=4, session=session.id, text="\n2\n3\n", timeout_ms=0)
+    assert (await screens.wait_session(desk, peer, at_once)).exit is None
     for wanted in (None, "never written"):
         with pytest.raises(AttnError, match="timeout") as raised:
             await screens.wait_session(desk, peer, WaitSession(id=2, session=session.id, text=wanted, timeout_ms=50))

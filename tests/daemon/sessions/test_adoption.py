@@ -43,7 +43,9 @@ async def test_a_live_worker_is_adopted_with_its_pid(desk: Desk) -> None:
 async def test_every_way_to_be_gone(starting: Desk) -> None:
     run = starting.hub.home.run
     ended = bundle(run, "aaaaaaaaaa", created_at_ms=now_ms())
-    ended.write_exit(ExitRecord(code=4, signal=None, offset=10, at_ms=50))
+    ended.write_exit(ExitRecord(code=4, signal=None, offset=10, at_ms=50, last_output_at_ms=45))
+    (ended.path / "screen").write_bytes(b"kept")
+    ended.write_worker(WorkerRecord(1, 1, "", "", 1, 1, "0.0.9", "", 2))
     here = WorkerRecord(1, 1, identity.boot_id(), "", 1, 1, "", "", 2)
     for session_id, resume in (("bbbbbbbbbb", None), ("cccccccccc", {"conversation": "c"})):
         bundle(run, session_id, resume=resume, created_at_ms=now_ms()).write_worker(here)
@@ -58,6 +60,8 @@ async def test_every_way_to_be_gone(starting: Desk) -> None:
         "aaaaaaaaaa": "exited", "bbbbbbbbbb": "lost", "cccccccccc": "recoverable", "dddddddddd": "unreachable",
         "eeeeeeeeee": "unreachable",
     }  # fmt: skip
+    view = starting.hub.sessions["aaaaaaaaaa"].view()
+    assert (view.last_output_at_ms, view.snapshot, view.worker_build) == (45, True, "0.0.9")
     assert starting.hub.sessions["aaaaaaaaaa"].view().exit is not None
     assert starting.hub.recovery == {
         "recreated": 5, "exited": 1, "lost": 2, "unreachable": 2, "quarantined": 1,

@@ -87,9 +87,18 @@ async def test_an_error_answer_has_the_workers_code(worker: ScriptedWorker, link
         await link.call("resize", {})
 
 
-async def test_silence_ends_a_call_and_not_the_link(worker: ScriptedWorker, link: WorkerLink) -> None:
+async def test_a_worker_that_is_silent_is_let_go(worker: ScriptedWorker, link: WorkerLink) -> None:
     with pytest.raises(AttnError, match=r"worker_unreachable: .* health within"):
         await link.call("health", {}, limit_s=0.05)
+    with pytest.raises(AttnError, match="the connection to the worker is lost"):
+        await link.call("info", {})
+
+
+async def test_a_program_that_takes_no_input_ends_a_call_and_not_the_link(
+    worker: ScriptedWorker, link: WorkerLink
+) -> None:
+    with pytest.raises(AttnError, match=r"worker_unreachable: .* send within"):
+        await link.call("send", {}, limit_s=0.05)
     assert (await link.call("info", {}))["pid"] == 42
 
 

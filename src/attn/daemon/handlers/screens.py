@@ -77,6 +77,8 @@ async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResu
     """`exit` null: the text stands there; set: the program ended (without the text, if one was given)."""
     session = desk.session(message.session)
     seconds = None if message.timeout_ms is None else message.timeout_ms / 1000
+    if message.text is not None and message.text in await _joined(desk, session, None):
+        return WaitResult(id=message.id, exit=None)
     try:
         async with asyncio.timeout(seconds):
             if message.text is not None and await _appears(desk, session, message.text):
@@ -95,18 +97,16 @@ async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResu
 
 
 async def _appears(desk: Desk, session: Session, text: str) -> bool:
-    """Look at screen and history, then again whenever something was written; False when the program ended."""
-    history: int | None = None
+    """Look whenever something was written; False when the program ended."""
     clock = asyncio.get_running_loop()
     while True:
         ended, offset, began_s = session.ended.is_set(), session.offset, clock.time()
-        if text in await _joined(desk, session, history):
+        if text in await _joined(desk, session, WAIT_HISTORY_LINES):
             return True
         if ended:
             return False
         # At most a fifth of the worker's time goes into looking, however much is written.
         pause_s = max(LOOK_EVERY_S, 4 * (clock.time() - began_s))
-        history = WAIT_HISTORY_LINES
         while True:
             await asyncio.sleep(pause_s)
             info = await _info(session)

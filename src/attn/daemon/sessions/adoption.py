@@ -200,6 +200,7 @@ def _session(hub: Hub, session_id: str, row: SessionRow | None, found: Found | N
     session = Session(bundle=bundle, spec=spec, owner=hub, label=meta.label, order=meta.order, cause=meta.cause)
     session.recoverable = spec.resume is not None
     session.has_screen = found is not None and found.has_screen
+    session.worker_build = found.worker.build if found is not None and found.worker is not None else ""
     if row is not None:
         restore(row, session)
     if found is not None and found.ended is not None:
@@ -209,6 +210,7 @@ def _session(hub: Hub, session_id: str, row: SessionRow | None, found: Found | N
 
 def _end(session: Session, ended: ExitRecord) -> None:
     session.offset, session.state, session.pid = ended.offset, "exited", None
+    session.last_output_at_ms = ended.last_output_at_ms or session.last_output_at_ms
     session.exit = ExitView(code=ended.code, signal=ended.signal, at_ms=ended.at_ms)
     session.ended.set()
 

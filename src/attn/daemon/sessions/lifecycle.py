@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import attn
-from attn.bundle.bundle import Bundle, BundleBusy
+from attn.bundle.bundle import SCREEN, Bundle, BundleBusy
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, Meta, Spec
 from attn.config import Config
@@ -217,6 +217,7 @@ class Lifecycle:
         """No connection: read from the bundle whether the worker lives, and how its program ended."""
         try:
             alive, ended = await self._hub.disk(_end_of, session.bundle)
+            session.has_screen, session.worker_build = await self._hub.disk(_left_by_worker, session.bundle)
         except (OSError, BundleDamaged) as error:
             log.warning("its bundle cannot be read: %s", error, extra={"session": session.id})
             alive, ended = True, None  # nothing is proved
@@ -345,6 +346,12 @@ def _end_of(bundle: Bundle) -> tuple[bool, ExitRecord | None]:
     alive = bundle.lock_held()  # first: once the lock is free, exit.json is there or never will be
     ended = bundle.exit()
     return alive or (ended is None and _on_its_way(bundle)), ended
+
+
+def _left_by_worker(bundle: Bundle) -> tuple[bool, str]:
+    """Did it keep a screen, and which build was it."""
+    worker = bundle.worker()
+    return (bundle.path / SCREEN).exists(), worker.build if worker is not None else ""
 
 
 def _on_its_way(bundle: Bundle) -> bool:

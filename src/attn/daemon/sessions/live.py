@@ -195,10 +195,7 @@ class Session:
         def done(ok: Json | None, error: AttnError | None) -> None:
             if ok is not None:
                 ready(ok["offset"])
-            elif error is not None and error.code == "worker_unreachable" and link is not None and link is self.link:
-                link.drop()  # it hangs, and who waits to go on would wait for ever
 
-        link = self.link
         if self.link is not None and not self._streaming:
             self._streaming = True
             self.link.request("attach", {}, done)
@@ -286,8 +283,8 @@ class Session:
             if self.link is not link or attachment.handle not in self.attachments:
                 return
             if error is not None and error.code == "worker_unreachable":
-                link.drop()  # it hangs: who waits is served from the bundle, and it is probed again
-            elif head is None:
+                return  # the link is lost: who waits is served from the bundle, and the worker is probed again
+            if head is None:
                 log.error("no snapshot: %s", error, extra={"session": self.id})
                 self._head(attachment, no_screen(self.rows, self.cols, self.offset))
                 part(True, b"")

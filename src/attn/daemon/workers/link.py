@@ -33,6 +33,9 @@ LINK_BACKLOG_MAX_BYTES: Final = 4 << 20
 FETCH_MAX_BYTES: Final = 64 << 20
 _UCRED: Final = struct.Struct("3i")
 
+# These answer when the program took its input, which is up to the program.
+FOR_THE_PROGRAM: Final = frozenset({"input", "send"})
+
 Json = dict[str, Any]
 Done = Callable[[Json | None, AttnError | None], None]
 Part = Callable[[bool, bytes], None]
@@ -225,8 +228,11 @@ class WorkerLink(asyncio.Protocol):
 
     def _expire(self, request_id: int, limit_s: float) -> None:
         call = self._calls.pop(request_id, None)
-        if call is not None:
-            call.done(None, _unreachable(f"the worker did not answer {call.method} within {limit_s:g} s"))
+        if call is None:
+            return
+        call.done(None, _unreachable(f"the worker did not answer {call.method} within {limit_s:g} s"))
+        if call.method not in FOR_THE_PROGRAM:
+            self.drop()  # a worker answers at once: this one hangs, and is shown as such until it answers again
 
 
 def _resolver(waiter: asyncio.Future[Json]) -> Done:
