@@ -8,6 +8,12 @@ export type Step =
   | { do: "skip"; end: number }
   | { do: "reattach" }
 
+/** What an attach asks for: the bytes from `since` on, or with null a screen with `history` lines (null = all) above. */
+export interface Wish {
+  since: number | null
+  history: 0 | null
+}
+
 /** The receiving half of an attach: which bytes continue what is shown, which repeat it, which are missing. No I/O. */
 export class Attachment {
   /** 0 = not attached. */
@@ -16,8 +22,26 @@ export class Attachment {
   received: number | null = null
   private announced: AttachResult | null = null
   private parts: Uint8Array[] = []
+  /** What is shown has its scrollback above it. */
+  private whole = false
+  private asked: Wish["history"] = null
+  /** The attach was asked for without a history, so that only another one brings it. */
+  private frameOnly = false
+  private painted: Pick<AttachResult, "screen_rows" | "screen_cols"> | null = null
+
+  /** What to ask for now. With `quick` what shows nothing yet gets its frame, which is small, before the history. */
+  ask(quick: boolean): Wish {
+    this.asked = quick && this.received === null ? 0 : null
+    return { since: this.whole ? this.received : null, history: this.asked }
+  }
+
+  /** Whether another attach has to bring the history; so until it is there, whatever happens on the way. */
+  get historyDue(): boolean {
+    return this.handle !== 0 && this.frameOnly && !this.whole
+  }
 
   begin(result: AttachResult): void {
+    if (result.id !== 0) this.frameOnly = this.asked === 0
     this.handle = result.handle
     this.announced = result
     this.parts = []
@@ -52,9 +76,22 @@ export class Attachment {
     this.announced = null
     this.parts = []
     if (result.payload === "delta") return this.append(result.offset - data.length, data)
+    const keeps = result.payload === "none" || this.shows(result)
     this.received = result.offset
-    if (result.payload === "none") return { do: "skip", end: result.offset }
+    if (keeps) return { do: "skip", end: result.offset }
+    // After a resize the daemon sends a bare frame at first, and once it is quiet another one of that size with history.
+    this.whole = !this.frameOnly && (result.id !== 0 || this.sizeIs(result))
+    this.painted = result
     return { do: "paint", data, end: result.offset, rows: result.screen_rows, cols: result.screen_cols }
+  }
+
+  /** What a program left behind when it ended may have less scrollback than what is shown; the rest is the same. */
+  private shows(result: AttachResult): boolean {
+    return result.source === "persisted" && this.whole && result.offset === this.received && this.sizeIs(result)
+  }
+
+  private sizeIs({ screen_rows, screen_cols }: AttachResult): boolean {
+    return this.painted?.screen_rows === screen_rows && this.painted.screen_cols === screen_cols
   }
 
   private append(offset: number, data: Uint8Array): Step | null {

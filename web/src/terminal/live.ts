@@ -14,6 +14,8 @@ import { Writer } from "./writer"
 const RESIZE_PAUSE_MS = 60
 // How long the session may have another size than this page before that counts as somebody else's decision.
 const LETTERBOX_DELAY_MS = 600
+// How long after the daemon had no time for the scrollback it is asked again.
+const HISTORY_RETRY_MS = 2000
 
 export interface LiveState {
   /** Whether a screen was ever drawn; before that there is nothing to show. */
@@ -43,8 +45,9 @@ export class LiveTerminal {
   private reported = ""
   private shown = false
   private takesInput: boolean
-  private historyDue = false
+  private fetching = false
   private disposed = false
+  private historyTimer = 0
   private resizeTimer = 0
   private letterboxTimer = 0
 
@@ -83,9 +86,7 @@ export class LiveTerminal {
     if (this.input.attaching || this.handle || this.disposed) return
     this.input.attaching = true
     try {
-      // What is new here shows its frame first, which is small; the history follows when that is drawn.
-      this.historyDue = this.attachment.received === null && this.takesInput
-      await this.request(this.historyDue ? 0 : null, this.attachment.received)
+      await this.request()
       this.update({ problem: null })
     } catch (error) {
       // What passes by itself is tried again when the link or the daemon is ready.
@@ -96,30 +97,34 @@ export class LiveTerminal {
     }
   }
 
-  private request(history: 0 | null, since: number | null): Promise<AttachResult> {
+  private request(): Promise<AttachResult> {
     return this.link.request("attach_session", {
       session: this.id,
       rows: this.room?.rows ?? null,
       cols: this.room?.cols ?? null,
-      since,
-      history,
+      ...this.attachment.ask(this.takesInput),
       visible: this.visible,
     })
   }
 
   /** A second attach that brings the whole scrollback, and takes the place of the first. */
   private async fetchHistory(): Promise<void> {
-    const frameOnly = this.handle
+    if (this.fetching || this.disposed || !this.attachment.historyDue) return
+    this.fetching = true
     try {
-      await this.request(null, null)
-      await this.link.request("detach_session", { handle: frameOnly })
+      await this.request()
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
+      // Otherwise it stays due for the next frame or attach.
+      if (error.retryable) this.historyTimer = window.setTimeout(() => void this.fetchHistory(), HISTORY_RETRY_MS)
+    } finally {
+      this.fetching = false
     }
   }
 
   /** An attach_result: its payload follows in frames. */
   begin(result: AttachResult): void {
+    if (this.handle !== result.handle) this.release()
     this.attachment.begin(result)
     this.reported = ""
     this.size = { rows: result.screen_rows, cols: result.screen_cols }
@@ -130,7 +135,7 @@ export class LiveTerminal {
 
   frame(frame: Frame): void {
     const step = this.attachment.frame(frame)
-    if (step?.do === "reattach") void this.reattach()
+    if (step?.do === "reattach") this.reattach()
     else if (step) this.writer.push(step)
     if (frame.kind === OUTPUT) this.events.onOutput(this.id)
   }
@@ -202,11 +207,15 @@ export class LiveTerminal {
 
   dispose(): void {
     this.disposed = true
-    clearTimeout(this.resizeTimer)
-    clearTimeout(this.letterboxTimer)
-    if (this.handle) this.link.request("detach_session", { handle: this.handle }).catch(() => undefined)
+    for (const timer of [this.historyTimer, this.resizeTimer, this.letterboxTimer]) clearTimeout(timer)
+    this.release()
     this.writer.dispose()
     this.screen.dispose()
+  }
+
+  /** Ends the attach; one that the daemon does not know any more is over already. */
+  private release(): void {
+    if (this.handle) this.link.request("detach_session", { handle: this.handle }).catch(() => undefined)
   }
 
   private get visible(): boolean {
@@ -233,18 +242,14 @@ export class LiveTerminal {
   private applied(offset: number, painted: boolean): void {
     if (this.handle) this.link.say({ type: "pty_ack", handle: this.handle, offset })
     if (painted && !this.state.value.painted) this.update({ painted: true })
-    if (painted && this.historyDue && this.handle) {
-      this.historyDue = false
-      void this.fetchHistory()
-    }
+    if (painted) void this.fetchHistory()
   }
 
-  private async reattach(): Promise<void> {
-    const handle = this.handle
+  private reattach(): void {
+    this.release()
     this.attachment.end()
     this.input.handle = 0
-    await this.link.request("detach_session", { handle }).catch(() => undefined)
-    await this.attach()
+    void this.attach()
   }
 
   private update(change: Partial<LiveState>): void {
