@@ -74,6 +74,14 @@ def test_a_directory_in_its_place_is_an_error_too(home: Home) -> None:
         load(home)
 
 
+def test_a_home_that_is_no_directory_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AttnError, match=f"{tmp_path}/file cannot be used: Not a directory") as raised:
+        load(Home(tmp_path / "file", tmp_path, is_default=False))
+    assert (raised.value.code, raised.value.exit_status) == ("home_unwritable", 73)
+    assert "ATTN_HOME" in raised.value.remedy
+
+
 def test_the_environment_wins_for_the_port(home: Home) -> None:
     home.config.write_text("port = 9000")
     assert load(home, {"ATTN_PORT": "9001"}).port == 9001

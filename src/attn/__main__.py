@@ -8,7 +8,9 @@ import sys
 def main() -> None:
     """Run the command line and exit with its status."""
     from attn.cli.app import run
+    from attn.cli.output import guard
 
+    guard()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -105,8 +105,8 @@ KEYS: Final[dict[str, Field[Any]]] = {key.name: key for key in fields(Config)}
 def load(home: Home, env: Mapping[str, str] | None = None) -> Config:
     """The settings of a home; the defaults when it has no `config.toml`.
 
-    env: where `ATTN_PORT` may stand. Raises AttnError `invalid_config` naming the file, the key and what to do, or
-    `permission_denied`.
+    env: where `ATTN_PORT` may stand. Raises AttnError `invalid_config` naming the file, the key and what to do,
+    `permission_denied`, or `home_unwritable` when the home is no directory.
     """
     values: dict[str, Any] = {}
     source = str(home.config)
@@ -124,6 +124,12 @@ def _read(home: Home) -> dict[str, Any]:
         return tomllib.loads(home.config.read_bytes().decode())
     except FileNotFoundError:
         return {}
+    except NotADirectoryError as error:
+        raise AttnError(
+            "home_unwritable",
+            f"{home.root} cannot be used: {error.strerror}",
+            "make it a directory of yours that you can write, or set ATTN_HOME to another one",
+        ) from error
     except PermissionError as error:
         raise AttnError("permission_denied", f"{home.config} cannot be read", f"chmod u+r {home.config}") from error
     except OSError as error:

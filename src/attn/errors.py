@@ -18,6 +18,7 @@ EXIT_PERMISSION: Final = 77
 EXIT_DEGRADED: Final = 78
 
 EXIT_BY_CODE: Final[dict[str, int]] = {
+    "output_failed": EXIT_GENERIC,
     "usage": EXIT_USAGE,
     "bad_message": EXIT_USAGE,
     "unknown_message": EXIT_USAGE,

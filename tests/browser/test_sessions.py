@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.browser.conftest import OpenTab
 from tests.browser.tab import Tab
 from tests.system.conftest import DaemonProcess
@@ -62,15 +64,115 @@ def test_a_killed_daemon_is_found_again_and_typing_goes_on(tab: Tab) -> None:
     tab.choose("steady")
     tab.run("echo before")
     before = tab.until_text(session, "\nbefore")
+    room = tab.page.locator(".screens").bounding_box()
     tab.daemon.kill()
     tab.until(lambda: tab.connection != "open", "the page to notice")
     tab.page.get_by_text("Reconnecting to attn").wait_for()
     assert tab.text(session) == before, "what is shown stays"
+    assert tab.page.locator(".screens").bounding_box() == room, "or the program would be resized"
     tab.daemon.start()
     tab.until(lambda: tab.connection == "open", "the page to reconnect")
     tab.page.get_by_text("Reconnecting to attn").wait_for(state="hidden")
     tab.run("echo after")
     assert tab.until_text(session, "\nafter").startswith(before.rstrip()), "the stream goes on where it stopped"
+
+
+# Done to the second attach of a page, which asks for the scrollback that its first frame came without.
+FATES = {
+    "lost with the link": "this.close()",
+    "refused": """this.onmessage({ data: JSON.stringify({
+      type: "error", id: JSON.parse(message).id, code: "too_many_requests", message: "", remedy: "", retryable: true,
+    }) })""",
+}
+SECOND_ATTACH = """
+let attaches = 0
+const send = WebSocket.prototype.send
+WebSocket.prototype.send = function (message) {
+  if (typeof message !== "string" || JSON.parse(message).type !== "attach_session" || ++attaches !== 2)
+    return send.call(this, message)
+  window.fateMet = true
+  %s
+}
+"""
+
+
+@pytest.mark.parametrize("fate", FATES)
+def test_the_scrollback_comes_though_asking_for_it_failed(tab: Tab, fate: str) -> None:
+    session = tab.daemon.client().spawn(*SHELL, label="deep")["id"]
+    tab.choose("deep")
+    tab.run("seq 200; echo done")
+    tab.until_text(session, "\ndone")
+    tab.page.add_init_script(SECOND_ATTACH % FATES[fate])
+    tab.page.reload()
+    tab.until(lambda: tab.page.evaluate("window.fateMet"), "the second attach")
+    tab.until_text(session, "\n1\n2\n3\n")
+    tab.run("echo again")
+    tab.until_text(session, "\nagain")
+
+
+# A page acknowledges what is on its screen.
+COUNT_ACKS = """() => {
+  window.acks = 0
+  const send = WebSocket.prototype.send
+  WebSocket.prototype.send = function (message) {
+    if (typeof message === "string" && JSON.parse(message).type === "pty_ack") window.acks++
+    return send.call(this, message)
+  }
+}"""
+
+
+def test_an_ended_session_stays_as_it_is_shown(tab: Tab) -> None:
+    client = tab.daemon.client()
+    session = client.spawn("bash", "-c", "seq 100; read; echo end", label="ending")["id"]
+    tab.choose("ending")
+    tab.until_text(session, "\n100")
+    tab.press("Enter")
+    tab.until_text(session, "\nend")
+    client.until(lambda: client.state(session) == "exited")
+    tab.page.evaluate("id => new Promise((done) => window.attn.terminal(id).write('only here', done))", session)
+    tab.page.evaluate(COUNT_ACKS)
+    for restarts in (1, 2):
+        tab.daemon.restart()
+        tab.until(lambda count=restarts: tab.page.evaluate("window.acks") == count, "the kept screen to be answered")
+    assert "only here" in tab.text(session)
+
+
+def test_typing_works_at_once_after_a_reload(tab: Tab) -> None:
+    client = tab.daemon.client()
+    client.spawn(*SHELL, label="first")
+    session = client.spawn(*SHELL, label="second")["id"]
+    tab.choose("second")
+    tab.page.reload()
+    tab.until(lambda: tab.connection == "open", "the page to connect")
+    tab.run("echo at-once")
+    tab.until_text(session, "\nat-once")
+    assert tab.selected == session
+
+
+def test_the_keyboard_goes_with_the_session_however_it_is_switched(tab: Tab) -> None:
+    client = tab.daemon.client()
+    one, two, three = (client.spawn(*SHELL, label=label)["id"] for label in ("first", "second", "third"))
+    tab.choose("first")
+    tab.press("Control+Shift+BracketLeft")
+    tab.run("echo by-key")
+    tab.until_text(three, "\nby-key")
+    tab.page.evaluate("id => { location.hash = `session=${id}` }", two)
+    tab.until(lambda: tab.selected == two, "the session of the address")
+    tab.run("echo by-address")
+    tab.until_text(two, "\nby-address")
+    client.request("remove_session", session=two, force=True)
+    tab.until(lambda: tab.selected not in ("", two), "a neighbour")
+    neighbour = tab.selected
+    tab.run("echo by-removal")
+    tab.until_text(neighbour, "\nby-removal")
+    tab.press("Control+Shift+KeyX", "Enter")
+    client.until(lambda: client.state(neighbour) == "exited")
+    tab.press("Control+Shift+KeyX")
+    tab.page.get_by_role("dialog", name="Remove").wait_for()
+    tab.press("Enter")
+    tab.until(lambda: tab.selected not in ("", neighbour), "the last one")
+    tab.run("echo by-dialog")
+    tab.until_text(({one, three} - {neighbour}).pop(), "\nby-dialog")
 
 
 def test_sessions_keep_their_own_screens(tab: Tab) -> None:

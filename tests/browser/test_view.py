@@ -193,3 +193,21 @@ def test_a_phone_has_a_drawer_and_the_missing_keys(open_tab: OpenTab, daemon: Da
     tab.until_text(one, "\nup-arrow")
     keys.get_by_role("button", name="Up", exact=True).click()
     tab.until(lambda: tab.text(one).count("echo up-arrow") == 2, "the line before")
+
+
+# The parts of a dialog that stand beside it.
+OUTSIDE = """() => {
+  const { left, right } = document.querySelector("dialog").getBoundingClientRect()
+  const boxes = [...document.querySelectorAll("dialog *")].map((part) => part.getBoundingClientRect())
+  return boxes.filter((box) => box.right > right || box.left < left).length
+}"""
+
+
+@pytest.mark.parametrize(("keys", "part"), [("Enter", "Shell"), ("Slash", "In the list"), ("KeyX", "End and remove")])
+def test_dialogs_fit_a_phone(open_tab: OpenTab, daemon: DaemonProcess, keys: str, part: str) -> None:
+    session = daemon.client().spawn(*SHELL, label="pocket")["id"]
+    tab = open_tab(daemon, phone=True)
+    tab.until(lambda: tab.selected == session, "the session")
+    tab.press(f"Control+Shift+{keys}")
+    tab.page.get_by_role("dialog").get_by_text(part).wait_for()
+    assert tab.page.evaluate(OUTSIDE) == 0

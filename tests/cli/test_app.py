@@ -9,6 +9,7 @@ import click
 import pytest
 
 from attn.cli import app
+from attn.cli.output import ReaderGone
 from attn.errors import AttnError
 
 HEAVY = ("asyncio", "aiohttp", "rich", "apsw", "attn.daemon", "attn.store", "attn.terminal", "attn.worker", "tomllib")
@@ -44,6 +45,8 @@ def test_help_goes_to_stdout_and_succeeds(args: list[str], capsys: pytest.Captur
         (["wait", "x"], "attn wait"),
         (["wait", "x", "--exit", "--for", "y"], "attn wait"),
         (["wait", "x", "--for", ""], "attn wait"),
+        (["wait", "x", "--exit", "--timeout", "-1"], "attn wait"),
+        (["wait", "x", "--exit", "--timeout", "nan"], "attn wait"),
         (["daemon", "nonsense"], "attn daemon"),
     ],
 )
@@ -86,6 +89,23 @@ def test_an_interruption_ends_with_130(monkeypatch: pytest.MonkeyPatch, interrup
 
     monkeypatch.setattr(app.cli, "main", interrupted)
     assert app.run([]) == 130
+
+
+@pytest.mark.parametrize(("failure", "alone"), [(AttnError("output_failed", "no"), 1), (ReaderGone(), 0)])
+def test_output_that_is_lost_at_the_end_hides_no_other_failure(
+    monkeypatch: pytest.MonkeyPatch, failure: Exception, alone: int
+) -> None:
+    def flush() -> None:
+        raise failure
+
+    def recovering(*_: object, **__: object) -> None:
+        raise AttnError("daemon_recovering", "not yet")
+
+    monkeypatch.setattr(app.sys.stdout, "flush", flush)
+    monkeypatch.setattr(app.cli, "main", lambda *args, **options: None)
+    assert app.run(["ls"]) == alone
+    monkeypatch.setattr(app.cli, "main", recovering)
+    assert app.run(["ls"]) == 69
 
 
 def test_listing_imports_nothing_heavy() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from attn.cli import content
 from attn.cli.app import run
-from attn.cli.link import LinkLost
+from attn.cli.link import ANSWER_TIMEOUT_S, LinkLost
 from attn.wire.client_events import WaitResult
 from attn.wire.client_views import ExitView
 
@@ -52,3 +54,32 @@ def test_a_program_that_ends_without_the_text_is_no_success(monkeypatch: pytest.
     assert run(["wait", "s", "--exit"]) == 0
     monkeypatch.setattr(content, "wait_for", lambda *_: RESULT)
     assert run(["wait", "s", "--for", "done"]) == 0
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The times that the daemon was asked to wait."""
+    times: list[float | None] = []
+
+    def wait_for(ref: str, text: str | None, timeout_s: float | None) -> WaitResult:
+        times.append(timeout_s)
+        return RESULT
+
+    monkeypatch.setattr(content, "wait_for", wait_for)
+    return times
+
+
+@pytest.mark.parametrize("timeout", ["inf", "nan", "1e300", "-1", "-inf", str(content.WAIT_MAX_S + 1)])
+def test_a_time_that_nobody_can_wait_is_refused_with_the_bound(
+    timeout: str, waited: list[float | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["wait", "s", "--exit", "--timeout", timeout]) == 64
+    assert f"is not in the range 0<=x<={content.WAIT_MAX_S}" in capsys.readouterr().err
+    assert waited == []
+
+
+def test_the_longest_wait_is_one_that_a_socket_can(waited: list[float | None]) -> None:
+    assert run(["wait", "s", "--exit", "--timeout", str(content.WAIT_MAX_S)]) == 0
+    assert waited == [content.WAIT_MAX_S]
+    with socket.socket() as waiting:
+        waiting.settimeout(content.WAIT_MAX_S + ANSWER_TIMEOUT_S)

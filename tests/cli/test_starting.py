@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from attn.cli import starting
+from attn.cli.app import run
 from attn.errors import EXIT_BUSY, AttnError
 from attn.paths import Home
 
@@ -81,8 +82,8 @@ def test_the_last_words_are_those_since_the_start(tmp_path: Path) -> None:
     end = log.stat().st_size
     with log.open("a") as file:
         file.write("port_taken: no\nremedy\n")
-    assert starting.last_words(log, end) == ["  port_taken: no", "  remedy"]
-    assert starting.last_words(log, 10**9)[-1] == "  remedy"
+    assert starting.new_lines(log, end) == ["port_taken: no", "remedy"]
+    assert starting.new_lines(log, 10**9)[-1] == "remedy"
 
 
 def test_the_log_is_private(home: Home) -> None:
@@ -98,9 +99,88 @@ def test_a_home_that_is_a_file_is_told(tmp_path: Path) -> None:
         starting._make_log(home)
 
 
+@pytest.mark.parametrize(
+    "command", ["ls", "status", "logs", "new", "daemon run", "daemon start", "daemon stop", "daemon restart"]
+)
+def test_every_command_names_a_home_that_is_no_directory(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for home, reason in ((file, "it is not a directory"), (file / "x", "Not a directory")):
+        monkeypatch.setenv("ATTN_HOME", str(home))
+        assert run(command.split()) == 73
+        said = capsys.readouterr().err.splitlines()
+        assert said[0] == f"home_unwritable: {home} cannot be used: {reason}"
+        assert "set ATTN_HOME" in said[1]
+
+
+def test_a_directory_of_sockets_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "s").write_text("")
+    with pytest.raises(AttnError, match=f"home_unwritable: {tmp_path}/s cannot be used: Not a directory"):
+        starting.open_link(Home(root=tmp_path, sockets=tmp_path / "s", is_default=False))
+
+
+def test_nothing_is_made_in_the_home_of_somebody_else(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = home.root.stat().st_uid
+    monkeypatch.setattr(starting.os, "getuid", lambda: owner + 1)
+    with pytest.raises(AttnError, match=f"{home.root} cannot be used: it belongs to uid {owner}, not to you") as raised:
+        starting.connect(home)
+    assert (raised.value.code, raised.value.exit_status) == ("home_unwritable", 73)
+    assert list(home.root.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_opened_is_told(home: Home) -> None:
+    home.lock.mkdir()
+    with pytest.raises(AttnError, match=f"home_unwritable: {home.lock} cannot be used: Is a directory"):
+        starting.stop_daemon(home)
+
+
 def test_waiting_ends() -> None:
     assert starting.wait_until(lambda: True, 0)
     assert not starting.wait_until(lambda: False, 0.02)
+
+
+def test_what_the_daemon_told_is_known_by_its_exit_status() -> None:
+    lines = ["2026-01-01 INFO attn d=1", "port_taken: port 9 is taken", "end it", "or not"]
+    told = starting.told_error(lines, 69)
+    assert told is not None
+    assert (told.code, told.message, told.remedy) == ("port_taken", "port 9 is taken", "end it\nor not")
+    assert starting.told_error(lines, 73) is None
+    assert starting.told_error(["Traceback", "ValueError: port_taken: no"], 1) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        ("port_taken", 69, ("port_taken", 69)),
+        ("home_unwritable", 73, ("home_unwritable", 73)),
+        ("store_locked", 75, ("store_locked", 75)),
+        ("ValueError", 1, ("daemon_not_startable", 69)),
+    ],
+)
+def test_a_daemon_that_ends_gives_its_own_reason(
+    said: str, status: int, told: tuple[str, int], home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ended:
+        pid = 1
+
+        def poll(self) -> int:
+            return status
+
+    def launch(home: Home, options: object) -> Ended:
+        with home.daemon_log.open("a") as log:
+            log.write(f"{said}: it is\nend it\n")
+        return Ended()
+
+    home.logs.mkdir()
+    home.daemon_log.write_text("port_taken: told at a start of long ago\n")
+    monkeypatch.setattr(starting, "_launch", launch)
+    with pytest.raises(AttnError) as raised:
+        starting.start_daemon(home)
+    assert (raised.value.code, raised.value.exit_status) == told
+    assert "it is" in raised.value.message and "long ago" not in raised.value.message
+    assert raised.value.remedy == ("end it" if told[0] == said else f"read {home.daemon_log}, or run: attn logs")
 
 
 class Started:

@@ -33,6 +33,8 @@ NOISE = {
     "CODEX_THREAD_ID": "t", "CODEX_SANDBOX": "s", "KITTY_WINDOW_ID": "1", "WEZTERM_PANE": "0", "VSCODE_IPC_HOOK": "/v",
     "ATTN_SESSION": "other", "ATTN_HOME": "/h", "ATTN_TOKEN": "secret", "PWD": "/w", "OLDPWD": "/",
     "SHLVL": "3", "_": "/x",
+    "MAKEFLAGS": "w", "MAKELEVEL": "1", "MFLAGS": "-w", "MAKEOVERRIDES": "a=b", "MAKE_TERMOUT": "/t",
+    "MAKE_TERMERR": "/t",
     "COLUMNS": "80", "LINES": "24", "GEMINI_CLI": "1", "INVOCATION_ID": "i", "NOTIFY_SOCKET": "/n", "STY": "1",
 }  # fmt: skip
 OURS_NAMES = {"ATTN_SESSION": "abc", "ATTN_SOCKET": "/s"}

@@ -17,13 +17,14 @@ from attn.cli.render import age, condition_line, say, show, show_json, table, te
 from attn.cli.starting import (
     connect,
     daemon_link,
+    found_home,
     lock_holder,
     open_link,
     start_daemon,
     stop_daemon,
 )
 from attn.errors import EXIT_DEGRADED, AttnError
-from attn.paths import Home, home_from_env
+from attn.paths import Home
 from attn.wire.client_events import LoginResult, StatusResult
 from attn.wire.client_requests import GetStatus, NewLogin
 from attn.wire.client_views import RecoveryView
@@ -59,7 +60,7 @@ def has_display(environ: os._Environ[str] | dict[str, str]) -> bool:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: daemon, store, conditions, recovery.")
 def status_command(as_json: bool) -> int:
     """Show how the daemon and its database are (exit 78 while something is degraded or damaged)."""
-    with connect(home_from_env(os.environ), recovered=False) as link:
+    with connect(found_home(), recovered=False) as link:
         _wait_a_little(link)
         status = link.request(GetStatus(id=0), StatusResult)
         build = link.hello.version
@@ -134,7 +135,7 @@ def daemon_run(ephemeral: bool, require_store: bool) -> int:
     from attn import config
     from attn.daemon import main
 
-    home = home_from_env(os.environ)
+    home = found_home()
     return main.run(home, config.load(home, os.environ), ephemeral=ephemeral, require_store=require_store)
 
 
@@ -142,7 +143,7 @@ def daemon_run(ephemeral: bool, require_store: bool) -> int:
 @_daemon_options
 def daemon_start(ephemeral: bool, require_store: bool) -> None:
     """Start the daemon in the background."""
-    home = home_from_env(os.environ)
+    home = found_home()
     link = open_link(home)
     if link is not None:
         with link:
@@ -154,14 +155,14 @@ def daemon_start(ephemeral: bool, require_store: bool) -> None:
 @daemon_command.command("stop")
 def daemon_stop() -> None:
     """Stop the daemon; all programs run on."""
-    show(_stopped(stop_daemon(home_from_env(os.environ))))
+    show(_stopped(stop_daemon(found_home())))
 
 
 @daemon_command.command("restart")
 @_daemon_options
 def daemon_restart(ephemeral: bool, require_store: bool) -> None:
     """Stop and start the daemon, for instance after an upgrade; all programs run on."""
-    home = home_from_env(os.environ)
+    home = found_home()
     show(_stopped(stop_daemon(home)))
     _started(home, _options(ephemeral, require_store))
 
@@ -218,7 +219,7 @@ def logs_command(follow: bool, lines: int) -> None:
     """Show the daemon's log; works without a daemon."""
     from attn import logs
 
-    home = home_from_env(os.environ)
+    home = found_home()
     if not home.daemon_log.exists() and not follow:
         raise AttnError("log_missing", f"there is no log at {home.daemon_log}", "run: attn daemon start")
     for line in logs.tail(home.daemon_log, lines) if lines else []:

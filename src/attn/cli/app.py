@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import click
 
 from attn import __version__
+from attn.cli.output import ReaderGone
 from attn.cli.render import report
 from attn.errors import EXIT_USAGE, AttnError
 
@@ -74,9 +74,20 @@ def cli(ctx: click.Context) -> object:
 
 def run(args: Sequence[str]) -> int:
     """Run one command line; the exit status. Failures are told on stderr as `code: message` and a remedy."""
+    status = _run(args)
+    try:
+        sys.stdout.flush()
+    except ReaderGone:
+        return status
+    except AttnError as error:
+        report(error)
+        return status or error.exit_status
+    return status
+
+
+def _run(args: Sequence[str]) -> int:
     try:
         result = cli.main(list(args), prog_name="attn", standalone_mode=False)
-        sys.stdout.flush()
     except AttnError as error:
         report(error)
         return error.exit_status
@@ -86,8 +97,6 @@ def run(args: Sequence[str]) -> int:
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`head`, `less`) has enough. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGone:
         return 0
     return result if isinstance(result, int) else 0

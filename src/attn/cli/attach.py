@@ -13,9 +13,8 @@ from attn.cli.native.console import Console
 from attn.cli.native.keys import DetachKey
 from attn.cli.render import report, say, tell_conditions
 from attn.cli.sessions import chosen
-from attn.cli.starting import connect
+from attn.cli.starting import connect, found_home
 from attn.errors import AttnError
-from attn.paths import home_from_env
 from attn.wire.client_views import SessionView
 
 EXIT_NOT_ATTACHED: Final = 255
@@ -42,7 +41,7 @@ def attach_to(ref: str, *, read_only: bool) -> int:
     """Attach until the person detaches or the program ends; the exit status."""
     try:
         console = Console()
-        home = home_from_env(os.environ)
+        home = found_home()
         settings = config.load(home, os.environ)
         link = connect(home)
         session = chosen(link, ref)

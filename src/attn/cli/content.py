@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -21,6 +22,8 @@ from attn.wire.client_views import ScreenFormat
 SEND_TIMEOUT_S: Final = 30.0
 # A wait survives restarts of the daemon, but not a daemon that never stays.
 RECONNECTS_MAX: Final = 20
+# 23 days. A socket waits for at most 2^31 - 1 ms (poll(2)), of which ANSWER_TIMEOUT_S is the daemon's.
+WAIT_MAX_S: Final = 2_000_000
 
 
 @click.command("screen")
@@ -63,12 +66,26 @@ def send_command(session: str, text: str, enter: bool, confirm: bool) -> None:
         link.request(request, SendResult, SEND_TIMEOUT_S)
 
 
+class Seconds(click.FloatRange):
+    """A time that can be waited for."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):  # neither below nor above any bound
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return seconds
+
+
 @click.command("wait")
 @click.argument("session")
 @click.option("--exit", "for_exit", is_flag=True, help="Until its program ends.")
 @click.option("--for", "text", metavar="TEXT", help="Until TEXT stands on the screen or in the scrollback.")
 @click.option(
-    "--timeout", "timeout_s", metavar="S", type=click.FloatRange(min=0), help="Give up (exit 4) after S seconds."
+    "--timeout",
+    "timeout_s",
+    metavar="S",
+    type=Seconds(min=0, max=WAIT_MAX_S),
+    help="Give up (exit 4) after S seconds.",
 )
 @click.option("--json", "as_json", is_flag=True, help='Print {"exit": {code, signal, at_ms} or null}.')
 def wait_command(session: str, for_exit: bool, text: str | None, timeout_s: float | None, as_json: bool) -> None:

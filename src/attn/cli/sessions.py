@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import Final
 
@@ -25,7 +26,22 @@ KILL_TIMEOUT_S: Final = 30.0
 CLIENT_NAMES: Final = ("SSH_AUTH_SOCK", "DISPLAY", "WAYLAND_DISPLAY", "LANG")
 
 
-@click.command("new")
+class NewCommand(click.Command):
+    """`new`, which knows whose option it was that it does not know."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)  # click takes away what it has read
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if given[0].startswith("-"):
+                remedy = "what is meant for the program goes after --, the rest is in: attn new --help"
+            else:
+                remedy = f"a program and its arguments go after --: attn new -- {shlex.join(given)}"
+            raise AttnError("usage", error.format_message(), remedy) from error
+
+
+@click.command("new", cls=NewCommand)
 @click.option("--agent", metavar="NAME", help="codex, claude, copilot, gemini, opencode or shell (the default).")
 @click.option("--cwd", metavar="DIR", help="Working directory; default: this one.")
 @click.option("--label", metavar="TEXT", help="Name in lists; default: made from agent and directory.")
@@ -56,7 +72,7 @@ def new_command(
         agent=agent or "shell",
         argv=list(argv) if argv and agent is None else None,
         args=list(argv) if agent is not None else [],
-        cwd=os.path.abspath(os.path.expanduser(cwd or ".")),
+        cwd=working_directory(cwd),
         label=label,
         rows=rows,
         cols=cols,
@@ -82,6 +98,16 @@ def _start_attached(request: SpawnSession) -> int:
     with daemon_link() as link:
         session = link.request(request, SpawnResult, SPAWN_TIMEOUT_S).session
     return attach_to(session.id, read_only=False)
+
+
+def working_directory(given: str | None) -> str:
+    """The absolute path of `given`, or of where we are. Raises AttnError `directory_missing` where that is gone."""
+    try:
+        return os.path.abspath(os.path.expanduser(given or "."))
+    except OSError as error:
+        message = f"the current directory cannot be used: {error.strerror}"
+        remedy = "cd to a directory that stands, or give an absolute one with --cwd"
+        raise AttnError("directory_missing", message, remedy) from error
 
 
 def own_size() -> tuple[int | None, int | None]:

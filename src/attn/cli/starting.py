@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
 from attn.cli.render import tell_conditions
-from attn.errors import EXIT_BUSY, AttnError
+from attn.errors import EXIT_BUSY, EXIT_BY_CODE, AttnError
 from attn.paths import Home, home_from_env
 from attn.wire.client_events import StopResult
 from attn.wire.client_requests import StopDaemon
@@ -43,9 +44,30 @@ DAEMON_RUN: Final = ("-I", "-m", "attn", "daemon", "run")
 @contextmanager
 def daemon_link() -> Iterator[Link]:
     """The link of an ordinary command: daemon started on demand, sessions whole, conditions told on stderr."""
-    with connect(home_from_env(os.environ)) as link:
+    with connect(found_home()) as link:
         tell_conditions(link)
         yield link
+
+
+def found_home() -> Home:
+    """The home that the environment names. Raises AttnError `home_unwritable` when none can be there."""
+    home = home_from_env(os.environ)
+    try:
+        if not stat.S_ISDIR(home.root.stat().st_mode):
+            raise _unwritable(home.root, "it is not a directory")
+    except FileNotFoundError:
+        return home  # a first start makes it
+    except OSError as error:
+        raise _unwritable(home.root, error.strerror or str(error)) from error
+    return home
+
+
+def _unwritable(path: Path, reason: str) -> AttnError:
+    return AttnError(
+        "home_unwritable",
+        f"{path} cannot be used: {reason}",
+        "make it a directory of yours that you can write, or set ATTN_HOME to another one",
+    )
 
 
 def connect(home: Home, *, start: bool = True, recovered: bool = True) -> Link:
@@ -81,7 +103,7 @@ def _elsewhere(home: Home) -> Path | None:
     """Where a daemon listens that has another $XDG_RUNTIME_DIR than we have, so that we would not look there."""
     try:
         _, listens = _lock_file_of_holder(home.lock) or ("", "")
-    except OSError:
+    except AttnError:
         return None  # then nothing can be started here either, which says why
     return Path(listens) if listens and listens != os.fspath(home.daemon_socket) else None
 
@@ -94,6 +116,8 @@ def _open(path: Path, timeout_s: float) -> Link | None:
     except PermissionError as error:
         message = f"{path} may not be opened: {error.strerror}"
         raise AttnError("permission_denied", message, "use the account that owns this attn home") from error
+    except NotADirectoryError as error:
+        raise _unwritable(path.parent, error.strerror or str(error)) from error
     except OSError as error:
         raise LinkLost(f"{path} cannot be connected: {error.strerror}") from error
 
@@ -102,8 +126,10 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
     """Start a daemon that outlives this process and wait for its socket.
 
     When another one is starting at the same time ours ends with EXIT_BUSY and the other one is used.
-    Raises AttnError `daemon_not_startable` with the last lines of the log.
+    Raises AttnError `home_unwritable` before anything is made in a home that is not ours; what the daemon told when
+    it ended; else `daemon_not_startable` with the last lines of the log.
     """
+    _check_owner(home)
     deadline = time.monotonic() + START_TIMEOUT_S
     log_end = _make_log(home)
     daemon = _launch(home, options)
@@ -112,6 +138,9 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
         if link is not None:
             return link
         status = daemon.poll()
+        told = None if status is None else told_error(new_lines(home.daemon_log, log_end), status)
+        if told is not None and told.code != "daemon_running":
+            raise told
         if status not in (None, EXIT_BUSY):
             raise _not_startable(home, f"the daemon ended with status {status}", log_end)
         if status == EXIT_BUSY and _lock_file_of_holder(home.lock) is None:
@@ -120,6 +149,16 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
             message = f"the daemon (pid {daemon.pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
             raise _not_startable(home, message, log_end)
         time.sleep(LOOK_EVERY_S)
+
+
+def _check_owner(home: Home) -> None:
+    """A directory of somebody else may be writable to us and still hold what they want us to read or run."""
+    try:
+        owner = home.root.stat().st_uid
+    except FileNotFoundError:
+        return
+    if owner != os.getuid():
+        raise _unwritable(home.root, f"it belongs to uid {owner}, not to you")
 
 
 def _make_log(home: Home) -> int:
@@ -132,11 +171,7 @@ def _make_log(home: Home) -> int:
             os.umask(previous)
         descriptor = os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise AttnError(
-            "home_unwritable",
-            f"{error.filename or home.logs} cannot be made: {error.strerror}",
-            "make it a directory of yours that you can write, or set ATTN_HOME to another one",
-        ) from error
+        raise _unwritable(Path(error.filename or home.logs), error.strerror or str(error)) from error
     with os.fdopen(descriptor, "ab") as log:
         return log.tell()
 
@@ -157,17 +192,25 @@ def _launch(home: Home, options: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def _not_startable(home: Home, message: str, log_end: int) -> AttnError:
-    words = last_words(home.daemon_log, log_end)
+    words = [f"  {line}" for line in new_lines(home.daemon_log, log_end)[-LAST_WORDS_LINES:]]
     return AttnError("daemon_not_startable", "\n".join([message, *words]), f"read {home.daemon_log}, or run: attn logs")
 
 
-def last_words(log: Path, since_offset: int = 0) -> list[str]:
-    """The last lines that a log got after `since_offset`, indented for people."""
+def told_error(lines: Sequence[str], status: int) -> AttnError | None:
+    """The error that a daemon told last, if it ended with the exit status of that error."""
+    for at in reversed(range(len(lines))):
+        code, _, message = lines[at].partition(": ")
+        if EXIT_BY_CODE.get(code) == status:
+            return AttnError(code, message, "\n".join(lines[at + 1 :]))
+    return None
+
+
+def new_lines(log: Path, since_offset: int) -> list[str]:
+    """The lines that a log got after `since_offset`, the last LAST_WORDS_BYTES at most."""
     with log.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(since_offset if since_offset <= size else 0, size - LAST_WORDS_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()
-    return [f"  {line}" for line in lines[-LAST_WORDS_LINES:]]
+        return file.read().decode(errors="replace").splitlines()
 
 
 def stop_daemon(home: Home) -> int | None:
@@ -228,6 +271,8 @@ def _lock_file_of_holder(path: Path) -> tuple[str, str] | None:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise _unwritable(path, error.strerror or str(error)) from error
     with os.fdopen(descriptor, "r+", errors="surrogateescape") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

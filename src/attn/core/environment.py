@@ -34,6 +34,8 @@ SCRUBBED_NAMES: Final[frozenset[str]] = frozenset(
         # A service manager's, meant for the daemon alone.
         "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM",
         "WATCHDOG_PID", "WATCHDOG_USEC", "MANAGERPID", "SYSTEMD_EXEC_PID",
+        # Of the `make` that started the daemon (`make run`): a program's own make would take itself for its child.
+        "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "MAKE_TERMOUT", "MAKE_TERMERR",
     }
 )  # fmt: skip
 

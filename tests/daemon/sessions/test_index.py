@@ -17,7 +17,6 @@ from attn.daemon.sessions import index as module
 from attn.daemon.sessions.index import Index, restore, row_of, spec_of
 from attn.daemon.sessions.live import Session
 from attn.paths import Home
-from attn.store import Store
 from attn.wire.client_views import ExitView
 from tests.daemon.scripted import spec
 from tests.daemon.sessions.test_live import Owner
@@ -147,6 +146,22 @@ async def test_a_day_old_backup_is_renewed(home: Home) -> None:
     await index.close()
 
 
+async def test_the_backup_is_known_also_when_the_database_cannot_be_opened(home: Home) -> None:
+    index = Index(home, ephemeral=False)
+    await index.open()
+    await index.back_up()
+    made = index.view().last_good_backup
+    await index.close()
+    home.database.write_bytes(b"not a database at all, whatever its name says" * 50)
+    again = Index(home, ephemeral=False)
+    told: list[str | None] = []
+    again.changed = lambda: told.append(again.view().last_good_backup)
+    await again.open()
+    assert made is not None and Path(made).parent == home.backups
+    assert (again.view().state, again.view().last_good_backup, told) == ("degraded", made, [made])
+    await again.close()
+
+
 async def test_a_row_that_cannot_be_read_costs_the_list_and_not_the_daemon(home: Home) -> None:
     index = Index(home, ephemeral=False)
     await index.open()
@@ -166,10 +181,10 @@ async def test_a_row_that_cannot_be_read_costs_the_list_and_not_the_daemon(home:
 async def test_backups_that_cannot_be_listed_keep_nobody_from_starting(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged(store: Store) -> None:
+    def damaged(directory: Path) -> None:
         raise TypeError("on purpose")
 
-    monkeypatch.setattr(Store, "last_good_backup", damaged)
+    monkeypatch.setattr(module.backup, "listed", damaged)
     index = Index(home, ephemeral=False)
     await index.open()
     assert index.failure is not None and index.failure.code == "store_failed"

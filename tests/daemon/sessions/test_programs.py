@@ -32,6 +32,14 @@ def test_programs_are_found_as_the_session_would_find_them(tmp_path: Path) -> No
     assert programs.program("./tool", programs.finder("", str(tmp_path)), str(tmp_path)) == str(tool)
 
 
+def test_a_directory_is_no_program_and_no_remedy_makes_it_one(tmp_path: Path) -> None:
+    for name in (str(tmp_path), "./"):
+        with pytest.raises(AttnError, match="is a directory") as raised:
+            programs.program(name, programs.finder("", str(tmp_path)), str(tmp_path))
+        assert raised.value.code == "not_executable"
+        assert raised.value.remedy == f"to work there: attn new --cwd {name}"
+
+
 def test_what_execve_refuses_is_refused_before() -> None:
     programs.check_arguments(["x" * 1000])
     for word in ("a\0b", "x" * (128 << 10)):

@@ -11,13 +11,14 @@ import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from attn.bundle.records import Spec
 from attn.core.session import ENDED
 from attn.daemon.sessions.live import Session, now_ms
 from attn.paths import Home
-from attn.store import SessionRow, Store, StoreFailure, open_store
+from attn.store import SessionRow, Store, StoreFailure, backup, open_store
 from attn.wire.client_views import ExitView, StoreView
 
 log = logging.getLogger(__name__)
@@ -68,13 +69,19 @@ class Index:
 
     async def open(self) -> None:
         """Open the store, or be degraded: see `failure`."""
+        failed: StoreFailure | None = None
         try:
             self._store = await self._run(lambda: open_store(self._home, ephemeral=self._ephemeral, now_ms=now_ms()))
-            await self._look_at_backups()
         except StoreFailure as failure:
-            self._degrade(failure)
-            return
-        self._well()
+            failed = failure
+        try:
+            await self._look_at_backups()  # also without a database: that is when a person needs them
+        except StoreFailure as failure:
+            failed = failed or failure
+        if failed is None:
+            self._well()
+        else:
+            self._degrade(failed)
 
     async def close(self) -> None:
         """Write what is left and close."""
@@ -117,8 +124,8 @@ class Index:
             log.error("no backup was made: %s", failure)
 
     async def _look_at_backups(self) -> None:
-        newest = None if self._store is None else await self._run(self._store.last_good_backup)
-        self._backup = None if newest is None else str(newest.path)
+        newest = next(iter(await self._run(backup.listed, self._home.backups)), None)
+        self._backup = None if newest is None else str(self._home.backups / Path(newest.path).name)
 
     def _degrade(self, failure: StoreFailure) -> None:
         if self.failure is None or self.failure.code != failure.code:

@@ -53,7 +53,10 @@ def program(name: str, which: Callable[[str], str | None], cwd: str) -> str:
     if path := which(name):
         return os.path.abspath(path)
     shown = printable(name)[:200]
-    if "/" in name and os.path.exists(os.path.join(cwd, os.path.expanduser(name))):
+    path = os.path.join(cwd, os.path.expanduser(name))
+    if "/" in name and os.path.isdir(path):
+        raise AttnError("not_executable", f"{shown} is a directory", f"to work there: attn new --cwd {shown}")
+    if "/" in name and os.path.exists(path):
         raise AttnError("not_executable", f"{shown} is not an executable file", f"chmod +x {shown}")
     raise AttnError("agent_missing", f"there is no program {shown!r} on the PATH of your login shell", "check the name")
 
