@@ -165,7 +165,9 @@ def test_the_keyboard_goes_with_the_session_however_it_is_switched(tab: Tab) -> 
     neighbour = tab.selected
     tab.run("echo by-removal")
     tab.until_text(neighbour, "\nby-removal")
-    tab.press("Control+Shift+KeyX", "Enter")
+    tab.press("Control+Shift+KeyX")
+    tab.page.get_by_role("dialog", name="End").wait_for()
+    tab.press("Enter")
     client.until(lambda: client.state(neighbour) == "exited")
     tab.press("Control+Shift+KeyX")
     tab.page.get_by_role("dialog", name="Remove").wait_for()

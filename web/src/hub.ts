@@ -140,9 +140,12 @@ export function start(): void {
   follow(settings.fontSize, (size) => pool.setFont(size))
   follow(list.selected, (session) => {
     document.title = session ? `${session.label} · attn` : "attn"
+    // What is hidden loses the keyboard a moment later: who typed into one terminal goes on in the next.
+    const typing = pool.current?.screen.element.contains(document.activeElement)
     pool.show(session)
     // Nothing else has the keyboard, as after a reload; on a phone that would open its keyboard.
-    if (document.activeElement === document.body && matchMedia("(pointer: fine)").matches) focusTerminal()
+    const idle = document.activeElement === document.body && matchMedia("(pointer: fine)").matches
+    if (typing || idle) focusTerminal()
   })
   document.addEventListener("visibilitychange", () => {
     pool.visibilityChanged()

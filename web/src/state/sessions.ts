@@ -1,4 +1,4 @@
-import { computed, signal } from "@preact/signals"
+import { batch, computed, signal } from "@preact/signals"
 import type { SessionView } from "../generated/protocol"
 
 const byId = signal<ReadonlyMap<string, SessionView>>(new Map())
@@ -25,9 +25,11 @@ export function session(id: string): SessionView | undefined {
 }
 
 export function replaceAll(views: SessionView[]): void {
-  byId.value = new Map(views.map((view) => [view.id, view]))
-  listed.value = true
-  if (!selected.value) select(sessions.value[0]?.id ?? null)
+  batch(() => {
+    byId.value = new Map(views.map((view) => [view.id, view]))
+    listed.value = true
+    if (!selected.value) select(sessions.value[0]?.id ?? null)
+  })
 }
 
 export function upsert(view: SessionView): void {
@@ -35,13 +37,15 @@ export function upsert(view: SessionView): void {
   if (!selected.value) select(view.id)
 }
 
-/** Takes a session off the list; its neighbour is selected in its place. */
+/** Takes a session off the list; its neighbour is selected in its place, with no moment without any in between. */
 export function remove(id: string): void {
-  const at = sessions.value.findIndex((view) => view.id === id)
-  const next = new Map(byId.value)
-  next.delete(id)
-  byId.value = next
-  if (selectedId.value === id) select(sessions.value[Math.min(at, sessions.value.length - 1)]?.id ?? null)
+  batch(() => {
+    const at = sessions.value.findIndex((view) => view.id === id)
+    const next = new Map(byId.value)
+    next.delete(id)
+    byId.value = next
+    if (selectedId.value === id) select(sessions.value[Math.min(at, sessions.value.length - 1)]?.id ?? null)
+  })
 }
 
 /** Output arrived here just now; the daemon's own word on it comes less often. */

@@ -6,11 +6,17 @@ import { synchronised } from "./writer"
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (data: Uint8Array) => new TextDecoder().decode(data)
 
-function result(payload: AttachResult["payload"], offset: number): AttachResult {
+function result(payload: AttachResult["payload"], offset: number, changes: Partial<AttachResult> = {}): AttachResult {
   const cursor = { row: 0, col: 0, visible: true }
   const facts = { type: "attach_result", id: 1, handle: 7, session: "s", screen_rows: 40, screen_cols: 120 } as const
   const rest = { alternate_screen: false, format: "vt1", fidelity: "screen", source: "live", taken_at_ms: 0 } as const
-  return { ...facts, ...rest, cursor, payload, offset, running: true }
+  return { ...facts, ...rest, cursor, payload, offset, running: true, ...changes }
+}
+/** An attach with its whole payload, asked for as the page does. */
+function attach(attachment: Attachment, announced: AttachResult, quick = true) {
+  const wish = attachment.ask(quick)
+  attachment.begin(announced)
+  return { wish, step: attachment.frame(frame(SNAPSHOT_END, announced.offset, "screen")) }
 }
 const frame = (kind: number, offset: number, data: string) => ({ kind, handle: 7, offset, data: bytes(data) })
 
@@ -59,6 +65,65 @@ describe("Attachment", () => {
     attachment.end()
     expect(attachment.received).toBeNull()
     expect(attachment.frame(frame(SNAPSHOT_END, 10, "def"))).toBeNull()
+  })
+})
+
+describe("the history", () => {
+  it("comes with a second attach after the frame, and then a reconnect goes on from the offset", () => {
+    const attachment = new Attachment()
+    expect(attach(attachment, result("snapshot", 10)).wish).toEqual({ since: null, history: 0 })
+    expect(attachment.historyDue).toBe(true)
+    expect(attach(attachment, result("snapshot", 12, { handle: 8 })).wish).toEqual({ since: null, history: null })
+    expect(attachment.historyDue).toBe(false)
+    attachment.end()
+    expect(attachment.ask(true)).toEqual({ since: 12, history: null })
+  })
+
+  it("stays due while it is refused, announced or cut off, until it arrived", () => {
+    const attachment = new Attachment()
+    attach(attachment, result("snapshot", 10))
+    attachment.ask(true)
+    expect(attachment.historyDue, "refused").toBe(true)
+    attachment.begin(result("snapshot", 20, { handle: 8 }))
+    attachment.frame({ ...frame(SNAPSHOT, 20, "half of it"), handle: 8 })
+    attachment.end()
+    expect(attachment.ask(true), "cut off").toEqual({ since: null, history: null })
+  })
+
+  it("is asked for at once where there is no haste", () => {
+    expect(new Attachment().ask(false)).toEqual({ since: null, history: null })
+  })
+
+  it("is missing after a resize until the second frame of that size", () => {
+    const attachment = new Attachment()
+    attach(attachment, result("snapshot", 10), false)
+    const resized = { id: 0, screen_rows: 30 }
+    attach(attachment, result("snapshot", 20, resized), false)
+    expect(attachment.ask(true)).toEqual({ since: null, history: null })
+    attach(attachment, result("snapshot", 30, resized), false)
+    expect(attachment.ask(true)).toEqual({ since: 30, history: null })
+  })
+})
+
+describe("what an ended program left behind", () => {
+  const kept = (offset: number, changes: Partial<AttachResult> = {}) =>
+    result("snapshot", offset, { source: "persisted", running: false, ...changes })
+
+  it("does not replace what already shows that offset", () => {
+    const attachment = new Attachment()
+    attach(attachment, result("snapshot", 10), false)
+    attachment.end()
+    expect(attach(attachment, kept(10)).step).toEqual({ do: "skip", end: 10 })
+  })
+
+  it("replaces another offset, another size, and a bare frame", () => {
+    const attachment = new Attachment()
+    attach(attachment, result("snapshot", 10), false)
+    expect(attach(attachment, kept(12)).step).toMatchObject({ do: "paint", end: 12 })
+    expect(attach(attachment, kept(12, { screen_cols: 80 })).step).toMatchObject({ do: "paint", cols: 80 })
+    const bare = new Attachment()
+    attach(bare, result("snapshot", 10))
+    expect(attach(bare, kept(10)).step).toMatchObject({ do: "paint" })
   })
 })
 

@@ -21,8 +21,9 @@ export function DialogFrame({ title, wide, children }: DialogFrameProps): JSX.El
     const before = document.activeElement as HTMLElement | null
     ref.current?.showModal()
     return () => {
-      if (before?.isConnected && before !== document.body) before.focus()
-      else focusTerminal()
+      before?.focus()
+      // It may be gone, or hidden with the session it belongs to.
+      if (document.activeElement !== before || before === document.body) focusTerminal()
     }
   }, [])
   return (

@@ -11,7 +11,7 @@ import { Icon, IconButton } from "./icons"
 import { KeyRow } from "./key_row"
 import { StateDot } from "./session_row"
 import { endSelected, keysOf, renameSelected, toggleFind } from "./shortcuts"
-import { Strip } from "./strip"
+import { LinkNotice, Strip } from "./strip"
 
 /** The chosen session: its header, its terminal, and what is to be said about it. */
 export function Stage(): JSX.Element {
@@ -21,6 +21,7 @@ export function Stage(): JSX.Element {
       {session ? <Head session={session} /> : <EmptyHead />}
       <div class="well">
         <Screens />
+        <LinkNotice />
         {ui.findOpen.value && session && <Find key={session.id} />}
         {!session && <Empty />}
         {ui.hoveredLink.value && <div class="hovered-link">{ui.hoveredLink.value}</div>}

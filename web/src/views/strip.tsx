@@ -17,7 +17,7 @@ interface Remark {
 export function Strip({ session }: { session: SessionView }): JSX.Element | null {
   // The pool makes the terminal after the selection changes, in an effect of its own.
   const live = list.selectedId.value === session.id ? hub.pool.get(session.id) : undefined
-  const remarks = [...linkRemarks(), ...sessionRemarks(session), ...(live ? screenRemarks(session, live) : [])]
+  const remarks = [...sessionRemarks(session), ...(live ? screenRemarks(session, live) : [])]
   if (remarks.length === 0) return null
   return (
     <div class="strip" role="status">
@@ -35,9 +35,14 @@ export function Strip({ session }: { session: SessionView }): JSX.Element | null
   )
 }
 
-function linkRemarks(): Remark[] {
-  if (ui.link.value === "open" || !list.listed.value) return []
-  return [{ tone: "warn", text: "Reconnecting to attn. Your programs keep running; keys are not sent meanwhile." }]
+/** Said above the terminal: taking room from it would resize the program, twice for each loss of the link. */
+export function LinkNotice(): JSX.Element | null {
+  if (ui.link.value === "open" || !list.listed.value) return null
+  return (
+    <p class="link-notice" role="status">
+      Reconnecting to attn. Your programs keep running; keys are not sent meanwhile.
+    </p>
+  )
 }
 
 function sessionRemarks(session: SessionView): Remark[] {
