@@ -35,10 +35,10 @@ def test_without_a_file_the_defaults_hold(home: Home) -> None:
 def test_every_key_can_be_set(home: Home) -> None:
     home.config.write_text(
         'port = 9000\nscrollback_lines = 5\ndetach_key = "ctrl-a"\npersist_screen = false\nemulator = "off"\n'
-        'on_store_failure = "refuse"\nosc52_write = true\norphan_hours = 1\nlog_level = "debug"\n'
+        'on_store_failure = "refuse"\nosc52_write = true\nlog_level = "debug"\n'
     )
     loaded = load(home)
-    assert loaded == Config(9000, 5, "ctrl-a", False, "off", "refuse", True, 1, "debug")
+    assert loaded == Config(9000, 5, "ctrl-a", False, "off", "refuse", True, "debug")
     assert loaded.detach_byte == 1
     assert all(getattr(loaded, name) != getattr(Config(), name) for name in config.KEYS)
 
@@ -54,7 +54,7 @@ def test_an_unknown_key_is_named_with_the_one_that_was_meant(home: Home) -> None
     [
         'port = "9849"', "port = 0", "port = 70000", "port = true", "scrollback_lines = -1", "scrollback_lines = 1.5",
         "persist_screen = 1", 'emulator = "maybe"', "emulator = false", 'on_store_failure = ""', 'detach_key = "q"',
-        'detach_key = "ctrl-"', "orphan_hours = 0", 'log_level = "loud"', "[port]\nx = 1",
+        'detach_key = "ctrl-"', 'log_level = "loud"', "[port]\nx = 1",
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_with_what_is_allowed(home: Home, line: str) -> None:

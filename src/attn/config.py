@@ -81,12 +81,6 @@ class Config:
         False,
         "Let programs write the clipboard of the browser (OSC 52). Reading it is never allowed.",
     )
-    orphan_hours: int = _key(
-        12,
-        "A worker whose program ended, and which saw neither a daemon nor output for this many hours, ends.",
-        minimum=1,
-        maximum=8760,
-    )
     log_level: str = _key(
         "info",
         "How much the daemon writes to its log. No level writes what passes through a terminal.",

@@ -48,7 +48,9 @@ def attach_to(ref: str, *, read_only: bool) -> int:
         _refuse_nested(session)
         tell_conditions(link)
         key = DetachKey(settings.detach_byte, settings.detach_key[-1])
-        attachment = NativeAttachment(home, session.id, console, key, read_only=read_only)
+        attachment = NativeAttachment(
+            home, session.id, console, key, read_only=read_only, clipboard=settings.osc52_write
+        )
         attachment.start(link)
     except AttnError as error:
         report(error)

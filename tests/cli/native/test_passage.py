@@ -155,3 +155,12 @@ def test_frames_are_painted_until_the_stream_passes_again(terminal: Emulator, pa
     assert passage.paint(picture) == b""
     assert lines(terminal) == ["own"]
     assert terminal.cursor == (0, 3, True)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_clipboard_is_written_only_where_the_settings_allow_it(allowed: bool) -> None:
+    passage = Passage(SIZE, clipboard=allowed)
+    passage.begin(result())
+    passage.frame(snapshot(b""))
+    shown, _ = passage.frame(output(10, b"\x1b]52;c;aGk=\x07"))
+    assert (b"]52;" in shown) is allowed

@@ -59,13 +59,15 @@ class End:
 class NativeAttachment:
     """One `attn attach`, from the first snapshot to the last mode reset, across restarts of the daemon."""
 
-    def __init__(self, home: Home, session_id: str, console: Console, key: DetachKey, *, read_only: bool) -> None:
+    def __init__(
+        self, home: Home, session_id: str, console: Console, key: DetachKey, *, read_only: bool, clipboard: bool = False
+    ) -> None:
         self._home = home
         self._session = session_id
         self._console = console
         self._key = key
         self._read_only = read_only
-        self._passage = Passage(console.size())
+        self._passage = Passage(console.size(), clipboard=clipboard)
         self._link: Link | None = None
         self._daemon_id = ""
         self._since: int | None = None  # of the attach that is under way

@@ -30,16 +30,18 @@ class Passage:
     size: rows and columns of the person's terminal; the caller keeps it current.
     offset: the terminal shows the session's output up to here; None while it shows no true screen.
     passing: whether the stream passes through.
+    clipboard: whether programs may write the clipboard of the person's terminal (OSC 52), `osc52_write`.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], *, clipboard: bool = False) -> None:
+        self._clipboard = clipboard
         self.size = size
         self.session_size = size
         self.handle = 0
         self.offset: int | None = None
         self.passing = False
         self._modes = ModeTracker()
-        self._filter = QueryFilter()
+        self._filter = QueryFilter(clipboard=clipboard)
         self._payload: Payload = "none"
         self._target = 0
         self._delta_at = 0
@@ -73,7 +75,7 @@ class Passage:
 
     def blank(self) -> bytes:
         """An empty primary screen in a terminal without modes, ready for a snapshot or for frames."""
-        self._filter = QueryFilter()
+        self._filter = QueryFilter(clipboard=self._clipboard)
         return self._modes.undo() + CLEAR
 
     def paint(self, cells_json: bytes) -> bytes:
