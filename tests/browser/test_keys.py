@@ -122,7 +122,9 @@ def test_a_paste_larger_than_a_message_arrives_whole(tab: Tab) -> None:
 
 def test_shortcuts_of_the_page_do_not_reach_the_program(tab: Tab) -> None:
     session = printer(tab, "\\x1b[>1u")
-    tab.press("Control+Shift+KeyF", "Escape", "Control+Shift+Equal", "Control+Shift+Digit0", "x")
+    tab.press("Control+Shift+KeyF")
+    tab.page.get_by_label("Find in the scrollback").wait_for()
+    tab.press("Escape", "Control+Shift+Equal", "Control+Shift+Digit0", "x")
     assert received(tab, session, 1) == [repr(b"x")]
 
 

@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 HISTORY_QUIET_S: Final = 0.5
 # Frames of cells for one client.
 FRAME_EVERY_S: Final = 0.05
-# Output of one session that waits for one client in the daemon; past it the client gets a fresh snapshot.
-BACKLOG_BYTES: Final = 1 << 20
+# Output of one session that waits for one client in the daemon; past it the client gets a fresh snapshot. A worker
+# needs up to 300 ms for a snapshot of a whole history beside a flood of 10 MB/s, and one snapshot must be enough.
+BACKLOG_BYTES: Final = 4 << 20
 
 
 TITLE_MAX_CHARS: Final = 400
