@@ -48,11 +48,11 @@ def test_a_client_that_reads_nothing_holds_up_nobody(daemon: DaemonProcess) -> N
 
 def test_a_slow_client_gets_a_fresh_start_and_then_the_truth(daemon: DaemonProcess) -> None:
     client, slow = daemon.client(), daemon.client(acknowledge=False)
-    session = client.spawn("sh", "-c", "read go; seq 1 400000; read go; echo the end; cat")["id"]
+    session = client.spawn("sh", "-c", "read go; seq 1 1000000; read go; echo the end; cat")["id"]
     watching, behind = client.attach(session), slow.attach(session)
     slow.send("pty_ack", handle=behind.handle, offset=behind.offset)
     client.type(watching, b"go\r")
-    client.until_output(watching, b"\r\n400000\r\n", 60)
+    client.until_output(watching, b"\r\n1000000\r\n", 60)
     slow.acknowledge = True
     slow.until(lambda: behind.received_bytes > 0)
     slow.send("pty_ack", handle=behind.handle, offset=behind.offset)
