@@ -245,3 +245,14 @@ def test_two_pages_show_the_same_and_one_decides_the_size(open_tab: OpenTab, dae
     phone.until(lambda: phone.frame(session)["size"] != size, "the phone's size")
     desk.until(lambda: desk.frame(session)["size"] == phone.frame(session)["size"], "the phone's size at the desk")
     desk.page.get_by_text("as another client uses it").wait_for()
+
+
+def test_after_a_start_by_mouse_the_keys_go_to_the_program(tab: Tab) -> None:
+    tab.page.get_by_role("button", name="New session").click()
+    dialog = tab.page.get_by_role("dialog", name="New session")
+    dialog.get_by_text("Shell").click()
+    dialog.get_by_role("button", name="Start").click()
+    dialog.wait_for(state="hidden")
+    session = tab.until(lambda: tab.selected, "the new session to be chosen")
+    tab.run("echo $((6 * 7)) by mouse")
+    tab.until_text(session, "42 by mouse")

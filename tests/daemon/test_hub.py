@@ -9,7 +9,7 @@ import pytest
 from attn.bundle.records import ExitRecord
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.hub import Hub
-from attn.daemon.sessions.live import Session
+from attn.daemon.sessions.live import Session, now_ms
 from attn.errors import AttnError
 from attn.wire import client_events as events
 from attn.wire.client_requests import ClientHello
@@ -67,11 +67,22 @@ def test_nothing_is_listed_before_recovery_ended(hub: Hub) -> None:
 async def test_an_exit_is_told_once(hub: Hub) -> None:
     session, peer = add(hub), greeted(hub)
     ended = ExitView(code=3, signal=None, at_ms=9)
-    hub.session_event(session, {"event": "exit", "code": 3, "signal": None, "at_ms": 9, "offset": 5})
+    hub.session_event(
+        session, {"event": "exit", "code": 3, "signal": None, "at_ms": 9, "last_output_at_ms": 8, "offset": 5}
+    )
     hub.session_ended(session, ended)
     hub.session_found(session, False, ExitRecord(code=3, signal=None, offset=5, at_ms=9))
     assert [message.exit for message in peer.of(events.SessionExited)] == [ended]
+    assert session.view().last_output_at_ms == 8
     assert (session.state, session.exit, session.ended.is_set()) == ("exited", ended, True)
+
+
+async def test_a_worker_that_leaves_is_not_called_silent(hub: Hub) -> None:
+    leaving, stuck = add(hub, "aaaaaaaaaa"), add(hub, "bbbbbbbbbb")
+    before = leaving.state
+    hub.session_found(leaving, True, ExitRecord(code=3, signal=None, offset=5, at_ms=now_ms()))
+    hub.session_found(stuck, True, ExitRecord(code=3, signal=None, offset=5, at_ms=9))
+    assert (leaving.state, stuck.state) == (before, "exited")
 
 
 async def test_what_a_bundle_proves(hub: Hub) -> None:

@@ -257,7 +257,7 @@ def test_the_exit_is_recorded_before_it_is_told_and_told_once() -> None:
     assert host.terminal_closed() == []
     *told, leave = host.recorded()
     assert answers(told) == [
-        {"event": "exit", "code": 3, "signal": None, "at_ms": 77, "offset": 4},
+        {"event": "exit", "code": 3, "signal": None, "at_ms": 77, "last_output_at_ms": 0, "offset": 4},
         {"event": "goodbye"},
     ]
     assert leave == Leave()
@@ -280,7 +280,9 @@ def test_the_worker_stays_until_the_whole_tree_is_ended() -> None:
     assert host.ladder(True) == []
     host.program_exited(ENDED)
     host.terminal_closed()
-    assert answers(host.recorded()) == [{"event": "exit", "code": 3, "signal": None, "at_ms": 77, "offset": 0}]
+    assert answers(host.recorded()) == [
+        {"event": "exit", "code": 3, "signal": None, "at_ms": 77, "last_output_at_ms": None, "offset": 0}
+    ]
     assert host.ladder(False)[-1] == Leave()
 
 

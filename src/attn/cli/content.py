@@ -40,7 +40,7 @@ WAIT_MAX_S: Final = 2_000_000
     "--scrollback",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Lines of history above the screen; default 0, for ansi all.",
+    help="Lines of history above the screen; default 0, for ansi all. After the end cells and html have none.",
 )
 def screen_command(session: str, screen_format: ScreenFormat, scrollback: int | None) -> None:
     """Print what a session shows, also after its program ended."""

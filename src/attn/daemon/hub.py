@@ -33,6 +33,8 @@ Result = TypeVar("Result")
 
 # The time of a session's last output is told at most this often.
 ACTIVITY_EVERY_S: Final = 1.0
+# A worker needs this long at most from its exit.json to its end.
+LEAVING_MS: Final = 3000
 # Of a program's OSC 52, where the user's settings let it write the clipboard.
 CLIPBOARD_MAX_CHARS: Final = 100_000
 
@@ -163,6 +165,7 @@ class Hub:
     def session_event(self, session: Session, event: Json) -> None:
         """What a worker tells beyond its output."""
         if event["event"] == "exit":
+            session.last_output_at_ms = event.get("last_output_at_ms") or session.last_output_at_ms
             self.session_ended(session, ExitView(code=event["code"], signal=event["signal"], at_ms=event["at_ms"]))
         elif event["event"] == "bell":
             self._tell(f"bell {session.id}", events.PtyBell(session=session.id))
@@ -185,7 +188,9 @@ class Hub:
         """No worker answers, and this is what its bundle says of it."""
         if session.ended.is_set():
             log.debug("its end is known", extra={"session": session.id})
-        elif alive:
+        elif alive and ended is not None and now_ms() - ended.at_ms < LEAVING_MS:
+            return  # its worker puts the last screen on disk and leaves: it is looked at again
+        elif alive and ended is None:
             session.state = "unreachable"
         elif ended is not None:
             session.offset = ended.offset

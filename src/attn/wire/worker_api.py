@@ -39,9 +39,9 @@ HEAD = {payload: "snapshot" | "delta" | "tail" | "none", format, fidelity: "scre
 `offset` is the absolute count of output bytes that are included once the payload is applied. On a connection every
 OUTPUT frame before HEAD ends at or before `offset`, and the first one after it begins exactly there.
 
-Events: exit {code, signal, at_ms, offset} (once, after exit.json is on disk) · title {title} · directory {path} ·
-bell {} · resized {rows, cols, offset} · activity {offset, at_ms} (instead of OUTPUT where not attached, at most
-one a second) · clipboard {text} · goodbye {}
+Events: exit {code, signal, at_ms, offset, last_output_at_ms} (once, after exit.json is on disk) · title {title} ·
+directory {path} · bell {} · resized {rows, cols, offset} · activity {offset, at_ms} (instead of OUTPUT where not
+attached, at most one a second) · clipboard {text} · goodbye {}
 """
 
 from __future__ import annotations

@@ -323,7 +323,8 @@ class Host:
         assert self.exit is not None
         self._recorded = True
         code, signal, at_ms = self.exit
-        told = self.event("exit", code=code, signal=signal, at_ms=at_ms, offset=self.ring.end)
+        facts = {"code": code, "signal": signal, "at_ms": at_ms, "last_output_at_ms": self.last_output_at_ms}
+        told = self.event("exit", offset=self.ring.end, **facts)
         return [*told, *self._goodbye()]
 
     def ladder(self, running: bool) -> list[Effect]:

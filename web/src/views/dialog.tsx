@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 import { focusTerminal } from "../hub"
 import * as ui from "../state/ui"
 import { IconButton } from "./icons"
@@ -14,16 +14,28 @@ export function closeDialog(): void {
   ui.dialog.value = null
 }
 
+// What the dialog led to is in the terminal: the keyboard goes there, not back to the button.
+let toTerminal = false
+
+/** Closes the dialog after it did what it was opened for: a person types into the terminal next. */
+export function leaveForTerminal(): void {
+  toTerminal = true
+  closeDialog()
+}
+
 /** A modal dialog: the browser traps focus and closes it on Escape; focus goes back to where it was. */
 export function DialogFrame({ title, wide, children }: DialogFrameProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null
     ref.current?.showModal()
     return () => {
-      before?.focus()
+      if (!toTerminal) before?.focus()
       // It may be gone, or hidden with the session it belongs to.
-      if (document.activeElement !== before || before === document.body) focusTerminal()
+      if (toTerminal || document.activeElement !== before || before === document.body) {
+        requestAnimationFrame(focusTerminal)
+      }
+      toTerminal = false
     }
   }, [])
   return (

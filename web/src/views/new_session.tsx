@@ -8,7 +8,7 @@ import * as list from "../state/sessions"
 import { lastAgent } from "../state/settings"
 import { splitArguments } from "./arguments"
 import { Command } from "./command"
-import { closeDialog, DialogFrame } from "./dialog"
+import { closeDialog, DialogFrame, leaveForTerminal } from "./dialog"
 import { DirectoryField } from "./directory_field"
 import { shortPath } from "./format"
 
@@ -48,8 +48,7 @@ export function NewSession(): JSX.Element {
         label: label.value.trim() || null,
       })
       lastAgent.value = agent.value
-      closeDialog()
-      requestAnimationFrame(hub.focusTerminal)
+      leaveForTerminal()
     } catch (error) {
       problem.value = error instanceof SyntaxError ? new RequestError("usage", error.message) : (error as RequestError)
     }

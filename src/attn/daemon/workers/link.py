@@ -119,7 +119,7 @@ class WorkerLink(asyncio.Protocol):
                 if last:
                     resolve(head, None)
 
-        self.request(method, params, done, part, limit_s=limit_s)
+        self.request(method, params, done, part)
         try:
             return await asyncio.wait_for(whole, limit_s), bytes(data)
         except TimeoutError as error:
