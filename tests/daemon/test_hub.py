@@ -73,6 +73,8 @@ async def test_an_exit_is_told_once(hub: Hub) -> None:
     hub.session_ended(session, ended)
     hub.session_found(session, False, ExitRecord(code=3, signal=None, offset=5, at_ms=9))
     assert [message.exit for message in peer.of(events.SessionExited)] == [ended]
+    kinds = [type(message) for message in peer.told]
+    assert kinds.index(events.SessionChanged) < kinds.index(events.SessionExited), "a client knows what ended"
     assert session.view().last_output_at_ms == 8
     assert (session.state, session.exit, session.ended.is_set()) == ("exited", ended, True)
 

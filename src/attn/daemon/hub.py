@@ -180,9 +180,10 @@ class Hub:
         session.exit, session.state, session.pid = ended, "exited", None
         session.recoverable = session.spec.resume is not None
         session.ended.set()
+        # The change first: a program may end before anybody heard of its session.
+        self.session_changed(session)
         if not self.recovering:
             self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=ended))
-        self.session_changed(session)
 
     def session_found(self, session: Session, alive: bool, ended: ExitRecord | None) -> None:
         """No worker answers, and this is what its bundle says of it."""
