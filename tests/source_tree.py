@@ -45,5 +45,5 @@ def _walk(folder: Path) -> Iterator[Path]:
             hidden = path.name.startswith(".") and path.name != ".ci"
             if not hidden and path.name not in NOT_OURS and not path.name.endswith(".egg-info"):
                 yield from _walk(path)
-        elif path.suffix in TEXT:
+        elif path.suffix in TEXT and path.name != ".git":  # a file in a linked worktree
             yield path
