@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -10,7 +12,10 @@ import pytest
 from attn.core import health
 from attn.wire import client_views
 
-VALUES = {"db": "/h/attn.db", "home": "/h", "path": "/h/x", "backup": "/h/backups/b.db"}
+VALUES = {"db": "/h/attn.db", "home": "/h", "path": "/h/x", "backup": "/h/backups/b.db", "pid": "71"}
+# As docs/recovery.md writes them.
+DOCUMENTED = {"db": "DB", "home": "HOME", "path": "PATH", "backup": "BACKUP", "pid": "PID"}
+RECOVERY = Path(__file__).parents[2] / "docs" / "recovery.md"
 
 
 def test_severities_are_those_of_the_wire() -> None:
@@ -38,9 +43,25 @@ def test_a_command_whose_value_is_not_known_is_left_out() -> None:
 
 def test_paths_are_quoted_for_the_shell() -> None:
     [command] = [c for c in health.commands("permission_denied", {"path": "/a b/$(x)"}) if c.startswith("chmod")]
-    assert shlex.split(command) == ["chmod", "u+rw", "/a b/$(x)"]
+    assert shlex.split(command) == ["chmod", "u+rwX", "/a b/$(x)"]
 
 
 def test_a_code_outside_the_table_is_a_fault() -> None:
     with pytest.raises(KeyError):
         health.kind("no_such_code")
+
+
+def sections() -> dict[str, str]:
+    """The sections of docs/recovery.md by the code in their heading."""
+    parts = re.split(r"^## `(\w+)`$", RECOVERY.read_text(), flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_every_condition_has_its_section_and_no_section_is_left_over() -> None:
+    assert list(sections()) == list(health.KINDS)
+
+
+@pytest.mark.parametrize("code", health.KINDS)
+def test_the_section_of_a_condition_has_its_commands(code: str) -> None:
+    lines = [line.strip() for line in sections()[code].splitlines() if line.startswith("    ")]
+    assert lines == health.commands(code, DOCUMENTED)

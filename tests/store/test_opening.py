@@ -170,23 +170,6 @@ def test_a_database_that_was_lost_is_never_replaced_by_an_empty_one(
     assert str(home.root) in failure.message and failure.remedy
 
 
-def test_the_way_out_that_is_printed_works(home: Home) -> None:
-    store = open_store(home, now_ms=NOW_MS)
-    store.sessions.upsert(ROW)
-    made = store.back_up("manual", NOW_MS)
-    assert made is not None
-    store.close()
-    overwritten(home)
-    values = {"db": str(home.database), "home": str(home.root), "backup": made.path}
-    commands = health.commands("not_a_database", values)
-    for command, rows in zip(commands, ([ROW], []), strict=True):
-        overwritten(home)
-        assert os.system("attn() { :; }; " + command) == 0
-        store = reopened(home)
-        assert store.sessions.list() == rows
-        store.close()
-
-
 @pytest.mark.parametrize("done", range(1, len(MIGRATIONS)))
 def test_every_older_schema_is_brought_up_to_date_with_a_backup_before(home: Home, done: int) -> None:
     insert = "INSERT INTO prs (id, repo, number, title, url, role, state, updated_at_ms) VALUES"
