@@ -57,6 +57,16 @@ class Home:
         return self.root / "backups"
 
     @property
+    def aside(self) -> Path:
+        """What repairs put in the place of; one dated directory each."""
+        return self.root / "aside"
+
+    @property
+    def intent(self) -> Path:
+        """Stands there while a repair is at work, so that one which was interrupted is noticed."""
+        return self.root / "repair.intent"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -92,6 +102,15 @@ class Home:
                 "set XDG_RUNTIME_DIR to a short directory of yours, or ATTN_HOME to a shorter path",
             )
         return path
+
+
+def home_unusable(path: Path, reason: str) -> AttnError:
+    """The error for a home, or a file that must be in it, which cannot be read or written."""
+    return AttnError(
+        "home_unwritable",
+        f"{path} cannot be used: {reason}",
+        "make it a directory of yours that you can write, or set ATTN_HOME to another one",
+    )
 
 
 def home_from_env(env: Mapping[str, str]) -> Home:

@@ -10,6 +10,7 @@ from attn.config import Config
 from attn.daemon import main, startup
 from attn.daemon.handlers.desk import Desk
 from attn.errors import AttnError
+from attn.lock import HomeLock
 from attn.paths import Home
 from attn.store import StoreFailure
 
@@ -48,7 +49,7 @@ async def test_a_login_environment_that_is_not_whole_is_told(desk: Desk) -> None
 
 
 def test_a_second_daemon_is_refused_before_anything_else(home: Home) -> None:
-    lock = startup.DaemonLock(home.lock, home.daemon_socket)
+    lock = HomeLock(home.lock, home.daemon_socket)
     with pytest.raises(AttnError, match="daemon_running"):
         main.run(home, Config())
     lock.release()

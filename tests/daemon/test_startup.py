@@ -12,6 +12,7 @@ import pytest
 
 from attn.daemon import startup
 from attn.errors import AttnError
+from attn.lock import HomeLock
 from attn.paths import DEFAULT_PORT, Home
 
 
@@ -36,16 +37,6 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     with pytest.raises(AttnError, match=str(tmp_path / "h")) as raised:
         startup.prepare_home(Home(root=tmp_path / "h", sockets=tmp_path / "s", is_default=False))
     assert raised.value.code == "home_unwritable" and raised.value.remedy
-
-
-def test_the_lock_excludes_and_says_who(home: Home) -> None:
-    first = startup.DaemonLock(home.lock, home.daemon_socket)
-    with pytest.raises(AttnError, match=f"pid {os.getpid()}") as raised:
-        startup.DaemonLock(home.lock, home.daemon_socket)
-    assert raised.value.exit_status == 75
-    first.release()
-    assert home.lock.exists()
-    startup.DaemonLock(home.lock, home.daemon_socket).release()
 
 
 def test_identity_and_token_are_made_once(home: Home) -> None:
@@ -122,7 +113,7 @@ def test_a_look_at_the_lock_does_not_keep_a_daemon_from_starting(home: Home, mon
     looking = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(looking, fcntl.LOCK_SH)
     monkeypatch.setattr("time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
-    startup.DaemonLock(home.lock, home.daemon_socket).release()
+    HomeLock(home.lock, home.daemon_socket).release()
     os.close(looking)
 
 

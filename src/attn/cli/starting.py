@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import stat
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
 from attn.cli.render import tell_conditions
 from attn.errors import EXIT_BUSY, EXIT_BY_CODE, AttnError
-from attn.paths import Home, home_from_env
+from attn.lock import holder
+from attn.paths import Home, home_from_env, home_unusable
 from attn.wire.client_events import StopResult
 from attn.wire.client_requests import StopDaemon
 
@@ -32,8 +32,6 @@ RECOVERY_TIMEOUT_S: Final = 10.0
 LOOK_EVERY_S: Final = 0.01
 # How often a lock that does not match its holder is looked at again.
 HOLDER_LOOKS: Final = 20
-# A pid, and a path that a unix socket can have.
-LOCK_FILE_MAX_BYTES: Final = 256
 # Of the log, for people whose daemon did not start.
 LAST_WORDS_LINES: Final = 5
 LAST_WORDS_BYTES: Final = 16 << 10
@@ -54,20 +52,12 @@ def found_home() -> Home:
     home = home_from_env(os.environ)
     try:
         if not stat.S_ISDIR(home.root.stat().st_mode):
-            raise _unwritable(home.root, "it is not a directory")
+            raise home_unusable(home.root, "it is not a directory")
     except FileNotFoundError:
         return home  # a first start makes it
     except OSError as error:
-        raise _unwritable(home.root, error.strerror or str(error)) from error
+        raise home_unusable(home.root, error.strerror or str(error)) from error
     return home
-
-
-def _unwritable(path: Path, reason: str) -> AttnError:
-    return AttnError(
-        "home_unwritable",
-        f"{path} cannot be used: {reason}",
-        "make it a directory of yours that you can write, or set ATTN_HOME to another one",
-    )
 
 
 def connect(home: Home, *, start: bool = True, recovered: bool = True) -> Link:
@@ -102,9 +92,10 @@ def open_link(home: Home, timeout_s: float = ANSWER_TIMEOUT_S) -> Link | None:
 def _elsewhere(home: Home) -> Path | None:
     """Where a daemon listens that has another $XDG_RUNTIME_DIR than we have, so that we would not look there."""
     try:
-        _, listens = _lock_file_of_holder(home.lock) or ("", "")
+        found = holder(home.lock)
     except AttnError:
         return None  # then nothing can be started here either, which says why
+    listens = found.socket if found else ""
     return Path(listens) if listens and listens != os.fspath(home.daemon_socket) else None
 
 
@@ -117,7 +108,7 @@ def _open(path: Path, timeout_s: float) -> Link | None:
         message = f"{path} may not be opened: {error.strerror}"
         raise AttnError("permission_denied", message, "use the account that owns this attn home") from error
     except NotADirectoryError as error:
-        raise _unwritable(path.parent, error.strerror or str(error)) from error
+        raise home_unusable(path.parent, error.strerror or str(error)) from error
     except OSError as error:
         raise LinkLost(f"{path} cannot be connected: {error.strerror}") from error
 
@@ -143,7 +134,7 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
             raise told
         if status not in (None, EXIT_BUSY):
             raise _not_startable(home, f"the daemon ended with status {status}", log_end)
-        if status == EXIT_BUSY and _lock_file_of_holder(home.lock) is None:
+        if status == EXIT_BUSY and holder(home.lock) is None:
             daemon = _launch(home, options)  # who held the lock was no other starter, but a daemon that was ending
         if time.monotonic() > deadline:
             message = f"the daemon (pid {daemon.pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
@@ -158,7 +149,7 @@ def _check_owner(home: Home) -> None:
     except FileNotFoundError:
         return
     if owner != os.getuid():
-        raise _unwritable(home.root, f"it belongs to uid {owner}, not to you")
+        raise home_unusable(home.root, f"it belongs to uid {owner}, not to you")
 
 
 def _make_log(home: Home) -> int:
@@ -171,7 +162,7 @@ def _make_log(home: Home) -> int:
             os.umask(previous)
         descriptor = os.open(home.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise _unwritable(Path(error.filename or home.logs), error.strerror or str(error)) from error
+        raise home_unusable(Path(error.filename or home.logs), error.strerror or str(error)) from error
     with os.fdopen(descriptor, "ab") as log:
         return log.tell()
 
@@ -254,32 +245,15 @@ def lock_holder(home: Home) -> int | None:
     """
     text = ""
     for _ in range(HOLDER_LOOKS):  # a daemon that ends, or has just begun, does not look right for a moment
-        found = _lock_file_of_holder(home.lock)
+        found = holder(home.lock)
         if found is None:
             return None
-        text = found[0]
+        text = found.pid
         if text.isdecimal() and _has_open(int(text), home.lock):
             return int(text)
         time.sleep(LOOK_EVERY_S)
     message = f"{home.lock} is held, but not by the process {text or '?'} that it names"
     raise AttnError("daemon_unreachable", message, f"find the holder with: fuser {home.lock}")
-
-
-def _lock_file_of_holder(path: Path) -> tuple[str, str] | None:
-    """What the lock file says while somebody holds it: the pid and the socket of the daemon; else None."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
-    with os.fdopen(descriptor, "r+", errors="surrogateescape") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            pid, _, socket = lock.read(LOCK_FILE_MAX_BYTES).partition("\n")
-            return pid.strip(), socket.strip()
-    return None
 
 
 def _has_open(pid: int, path: Path) -> bool:

@@ -23,6 +23,7 @@ from attn.daemon.sessions.adoption import Adoption
 from attn.daemon.sessions.index import Index
 from attn.daemon.sessions.lifecycle import Lifecycle
 from attn.daemon.workers.spawner import Spawner
+from attn.lock import HomeLock
 from attn.paths import Home
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
     """
     identity.name_process(identity.DAEMON_NAME)
     umask = startup.prepare_home(home)
-    lock = startup.DaemonLock(home.lock, home.daemon_socket)
+    lock = HomeLock(home.lock, home.daemon_socket)
     try:
         daemon_id = startup.daemon_id(home)
         logs.setup(home.daemon_log, daemon_id=daemon_id, level=config.log_level)

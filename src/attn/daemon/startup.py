@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import pwd
@@ -12,7 +11,6 @@ import secrets
 import signal
 import socket
 import stat
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,13 @@ from typing import Final
 
 from attn.core import environment
 from attn.errors import AttnError
-from attn.paths import DEFAULT_PORT, Home
+from attn.paths import DEFAULT_PORT, Home, home_unusable
 
 log = logging.getLogger(__name__)
 
 LOGIN_SHELL_LIMIT_S: Final = 5.0
 LOGIN_ENVIRONMENT_MAX_BYTES: Final = 1 << 20
 LISTEN_BACKLOG: Final = 128
-# A client that looks who holds the lock takes it for microseconds, and must not make a starting daemon fail.
-LOCK_TRIES: Final = 20
-LOCK_PAUSE_S: Final = 0.005
 
 
 def prepare_home(home: Home) -> int:
@@ -43,7 +38,7 @@ def prepare_home(home: Home) -> int:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             _own(directory)
         except OSError as error:
-            raise _unwritable(directory, error.strerror or str(error)) from error
+            raise home_unusable(directory, error.strerror or str(error)) from error
     return umask
 
 
@@ -56,53 +51,6 @@ def _own(directory: Path) -> None:
     probe = directory / f".probe-{secrets.token_hex(4)}"
     os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     probe.unlink()
-
-
-def _unwritable(path: Path, reason: str) -> AttnError:
-    return AttnError(
-        "home_unwritable",
-        f"{path} cannot be used: {reason}",
-        "make it a directory of yours that you can write, or set ATTN_HOME to another one",
-    )
-
-
-class DaemonLock:
-    """The right to be the daemon of a home: a flock held for life. The file is never unlinked.
-
-    It holds our pid and, on a second line, our socket: where sockets stand depends on $XDG_RUNTIME_DIR, which a
-    client in another login, in cron or in a container need not share with us.
-    """
-
-    def __init__(self, path: Path, listens: Path) -> None:
-        """Take the lock. Raises AttnError `daemon_running` when another daemon holds it."""
-        try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise _unwritable(path, error.strerror or str(error)) from error
-        try:
-            self._take()
-        except BlockingIOError as error:
-            holder = os.pread(self._fd, 32, 0).decode(errors="replace").partition("\n")[0].strip()
-            os.close(self._fd)
-            raise AttnError(
-                "daemon_running", f"a daemon runs already for {path.parent} (pid {holder or 'unknown'})"
-            ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n%s\n" % (os.getpid(), os.fsencode(listens)), 0)
-
-    def _take(self) -> None:
-        for tries_left in reversed(range(LOCK_TRIES)):
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not tries_left:
-                    raise
-                time.sleep(LOCK_PAUSE_S)
-            else:
-                return
-
-    def release(self) -> None:
-        os.close(self._fd)
 
 
 def daemon_id(home: Home) -> str:
@@ -123,9 +71,9 @@ def _secret_file(path: Path, make: Callable[[], str]) -> str:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)) as file:
             value = file.read(256).strip()
     except OSError as error:
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise home_unusable(path, error.strerror or str(error)) from error
     if not value:
-        raise _unwritable(path, "it is empty; remove it and start again")
+        raise home_unusable(path, "it is empty; remove it and start again")
     return value
 
 
@@ -214,7 +162,7 @@ def listen_unix(path: Path) -> socket.socket:
         server.listen(LISTEN_BACKLOG)
     except OSError as error:
         server.close()
-        raise _unwritable(path, error.strerror or str(error)) from error
+        raise home_unusable(path, error.strerror or str(error)) from error
     server.setblocking(False)
     return server
 
