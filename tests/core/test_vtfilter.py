@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn.core.vtfilter import MAX_HELD_BYTES, QueryFilter, safe_cut
+from attn.core.vtfilter import MAX_HELD_BYTES, QueryFilter, last_lines, plain_text, safe_cut
 
 CORPUS = Path(__file__).resolve().parents[1] / "corpus"
 COMMON = [b"\x1b[c", b"\x1b[6n", b"\x1b[>c", b"\x1b[?u", b"\x1b]10;?", b"\x1b]11;?", b"\x1b[5n", b"\x1b[0c"]
@@ -152,6 +152,28 @@ def test_a_tail_is_cut_behind_what_the_first_cut_went_through() -> None:
     }
     for tail, cut in cases.items():
         assert safe_cut(tail) == cut, tail
+
+
+def test_a_raw_stream_as_text() -> None:
+    cases = {
+        b"a\r\nb": "a\nb\n",
+        b"\x1b[1;31mred\x1b[m\x1b]0;title\x07 \x1b(Band\x0f on": "red and on\n",
+        b"10%\r20%\r\n": "20%\n",
+        b"typo\x08\x08\x08ext\r\n": "text\n",
+        b"\x1b[2;1Hplaced\x1b[9;9Hapart": "\nplaced\napart\n",
+        b"\x1bP+q544e\x1b\\\x1b_Gi=1;AAAA\x1b\\x\xc2\x9b1my": "xy\n",
+        "wide 漢字 é\r\n".encode() + b"\xe6": "wide 漢字 é\n\ufffd\n",
+        b"line  \t\r\n\r\n": "line\n",
+        b"\x1b[6n\x07": "",
+    }
+    assert {stream: plain_text(stream) for stream in cases} == cases
+
+
+def test_the_last_lines_of_a_text() -> None:
+    text = "1\n2\n3\n4\n"
+    assert last_lines(text, 2, 0) == "3\n4\n"
+    assert last_lines(text, 2, 1) == "2\n3\n4\n"
+    assert last_lines(text, 2, None) == last_lines(text, None, 0) == last_lines(text, 9, 9) == text
 
 
 @given(st.lists(st.sampled_from(OTHERS), min_size=1, max_size=8), st.data())

@@ -15,7 +15,7 @@ from tests.waiting import wait_until
 def test_frames_of_cells_follow_the_screen(daemon: DaemonProcess) -> None:
     client = daemon.client()
     session = client.spawn("cat", rows=24, cols=80)
-    stream = client.attach(session["id"], view="cells", rows=24, cols=80)
+    stream = client.attach(session["id"], **{"as": "cells"}, rows=24, cols=80)
     assert json.loads(stream.payloads[-1])["rows"] == 24
     client.type(stream, b"shown as cells\r")
     client.until(lambda: b"shown as cells" in stream.payloads[-1])
@@ -31,7 +31,7 @@ def test_frames_of_cells_follow_the_screen(daemon: DaemonProcess) -> None:
 def test_a_flood_as_frames_is_a_few_frames(daemon: DaemonProcess) -> None:
     client = daemon.client()
     session = client.spawn("sh", "-c", "read x; seq 1 200000; echo the very end; cat")
-    stream = client.attach(session["id"], view="cells")
+    stream = client.attach(session["id"], **{"as": "cells"})
     client.type(stream, b"\r")
     client.until(lambda: b"the very end" in stream.payloads[-1], 60)
     assert len(stream.payloads) < 200

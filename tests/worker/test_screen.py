@@ -135,7 +135,7 @@ def test_a_failing_capture_is_counted_and_the_tail_serves_meanwhile(
         head, _ = bulk = session.screen.snapshot(None, None, 0)
         assert (head["payload"], head["fidelity"], payload(bulk)) == ("tail", "tail", b"hello")
         with pytest.raises(NoScreen):
-            session.screen.show("text", 0, 0)
+            session.screen.show("cells", 0, 0)
         assert record(session.screen).vt == b"hello"
     assert session.screen.snapshot(None, None, 0)[0]["payload"] == "snapshot"
     assert session.screen.failures == 3 == len(notes)
@@ -184,6 +184,7 @@ def test_without_an_emulator_the_tail_serves_without_its_queries() -> None:
     assert payload(session.screen.snapshot(5, None, 0)) == b"red\x1b[6n\x1b[c\x1b[0m\r\n"
     with pytest.raises(NoScreen):
         session.screen.show("cells", 0, 0)
+    assert payload(session.screen.show("text", 0, 0)) == payload(session.screen.show("joined", None, 0)) == b"red\n"
     kept = record(session.screen)
     assert (kept.vt, kept.text, kept.cells_json) == (b"\x1b[31mred\x1b[0m\r\n", "", "")
 
@@ -208,6 +209,23 @@ def test_a_paste_without_an_emulator_follows_the_last_switch() -> None:
 
 
 # -- what is kept ----------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_encoded_without_an_emulator_by_what_recent_output_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(emulator=False)
+    escape = {"action": "press", "key": "Escape", "code": "Escape", "text": "", "mods": 0}
+    assert session.screen.encode_keys([escape]) == b"\x1b"
+    session.write(b"\x1b[>7u")
+    assert session.screen.encode_keys([escape]) == b"\x1b[27u"
+    with pytest.raises(ValueError, match="not a key event"):
+        session.screen.encode_keys([{"action": "fly"}])
+
+    def missing(*_: object, **__: object) -> None:
+        raise EmulatorError("no library")
+
+    monkeypatch.setattr(screen_module, "Emulator", missing)
+    with pytest.raises(NoScreen):
+        session.screen.encode_keys([escape])
 
 
 def test_a_record_holds_the_screen_in_every_form() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from attn.cli.link import ANSWER_TIMEOUT_S, LinkLost
-from attn.cli.render import ending, show, show_json
+from attn.cli.render import ending, say, show, show_json
 from attn.cli.sessions import chosen
 from attn.cli.starting import daemon_link
 from attn.errors import AttnError
@@ -47,8 +47,11 @@ def screen_command(session: str, screen_format: ScreenFormat, scrollback: int | 
     history = None if scrollback is None and screen_format == "ansi" else scrollback or 0
     with daemon_link() as link:
         request = GetScreen(id=0, session=chosen(link, session).id, format=screen_format, history=history)
-        for part in link.payload(link.request(request, ScreenResult)):
+        result = link.request(request, ScreenResult)
+        for part in link.payload(result):
             sys.stdout.buffer.write(part)
+        if result.fidelity == "tail":
+            say(f"[{session}: the end of the raw output, not the exact screen: no emulator keeps it]")
     sys.stdout.buffer.flush()
 
 

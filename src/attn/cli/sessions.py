@@ -48,6 +48,7 @@ class NewCommand(click.Command):
 @click.option("--size", metavar="ROWSxCOLS", help="Default: this terminal's size, else 40x120.")
 @click.option("--env", "env", metavar="K=V", multiple=True, help="Environment variable of the program; repeatable.")
 @click.option("--attach", is_flag=True, help="Show it in this terminal at once.")
+@click.option("--no-emulator", is_flag=True, help="Keep the end of its raw output instead of its screen.")
 @click.option("--json", "as_json", is_flag=True, help="Print the session instead of its id.")
 @click.argument("argv", nargs=-1, type=click.UNPROCESSED)
 def new_command(
@@ -58,6 +59,7 @@ def new_command(
     size: str | None,
     env: tuple[str, ...],
     attach: bool,
+    no_emulator: bool,
     as_json: bool,
     argv: tuple[str, ...],
 ) -> int:
@@ -67,11 +69,12 @@ def new_command(
     runs on when this command, this terminal or the daemon ends.
     """
     rows, cols = parse_size(size) if size else own_size()
+    program = list(argv) if argv and agent is None else None
     request = SpawnSession(
         id=0,
         agent=agent or "shell",
-        argv=list(argv) if argv and agent is None else None,
-        args=list(argv) if agent is not None else [],
+        argv=program,
+        args=[] if agent is None else list(argv),
         cwd=working_directory(cwd),
         label=label,
         rows=rows,
@@ -79,15 +82,13 @@ def new_command(
         env=parse_env(env),
         client_env=client_environment(os.environ),
         parent=os.environ.get("ATTN_SESSION") or None,
+        emulator=not no_emulator,
     )
     if attach:
         return _start_attached(request)
     with daemon_link() as link:
         session = link.request(request, SpawnResult, SPAWN_TIMEOUT_S).session
-    if as_json:
-        show_json(session)
-    else:
-        show(session.id)
+    show_json(session) if as_json else show(session.id)
     return 0
 
 

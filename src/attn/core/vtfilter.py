@@ -80,6 +80,15 @@ _STRING_END: Final = re.compile(rb"[\x07\x18\x1a]|\x1b\\?|\xc2\x9c")
 _OSC_TERMINATOR: Final = re.compile(rb"(?:\x07|\x1b\\|\xc2\x9c)\Z")
 _CONTROLS: Final = re.compile(rb"[" + _C0 + rb"]")
 
+# What is no text, for `plain_text`: strings with their contents, CSI by its final byte, all other escapes.
+_STRINGS: Final = re.compile(
+    rb"(?:\x1b[\]PX^_]|\xc2[\x98\x9d\x90\x9e\x9f])(?:[^\x07\x18\x1a\x1b\xc2]|\xc2(?!\x9c))*+(?:\x07|\x1b\\|\xc2\x9c)?"
+)
+_CSI_ANY: Final = re.compile(_CSI + rb"[\x20-\x3f]*([\x40-\x7e]?)")
+_ESCAPES: Final = re.compile(rb"\x1b[\x20-\x2f]*[\x30-\x7e]?|\xc2[\x80-\x9f]")
+_MOVES: Final = b"ABEFHdf"  # to another row: what follows does not belong to the text before
+_NO_TEXT: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 class QueryFilter:
     """One stream, chunk by chunk, without the queries in it.
@@ -209,3 +218,38 @@ def safe_cut(tail: bytes) -> int:
     while start < min(3, len(tail)) and 0x80 <= tail[start] < 0xC0:
         start += 1
     return start
+
+
+def plain_text(stream: bytes) -> str:
+    """What a raw stream says, for sessions without an emulator: its lines without sequences, each ended by LF.
+
+    No screen: texts that a full-screen program places become lines of their own, in the order in which they came.
+    A line that was begun anew by CR shows its last beginning, as a progress display does.
+    """
+    stream = _STRINGS.sub(b"", stream)
+    stream = _CSI_ANY.sub(lambda match: b"\n" if match[1] and match[1] in _MOVES else b"", stream)
+    text = _ESCAPES.sub(b"", stream).decode("utf-8", "replace")
+    lines = [_NO_TEXT.sub("", _last_of(line)).rstrip() for line in text.split("\n")]
+    return "\n".join(lines).rstrip("\n") + "\n" if any(lines) else ""
+
+
+def _last_of(line: str) -> str:
+    """What stands in a line once its CRs and backspaces were obeyed, as far as that needs no screen."""
+    last = next((part for part in reversed(line.split("\r")) if part), "")
+    if "\b" not in last:
+        return last
+    shown: list[str] = []
+    for char in last:
+        if char != "\b":
+            shown.append(char)
+        elif shown:
+            shown.pop()
+    return "".join(shown)
+
+
+def last_lines(text: str, rows: int | None, history: int | None) -> str:
+    """The last `rows` lines of `text` and `history` lines above them; all of it where one of the two is None."""
+    if rows is None or history is None:
+        return text
+    lines = text.split("\n")[:-1][-(rows + history) :]
+    return "".join(f"{line}\n" for line in lines)

@@ -18,8 +18,9 @@ from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, ScreenRecord
 from attn.core import health
 from attn.daemon.peer import Peer
+from attn.daemon.sessions.attachment import Attachment
 from attn.daemon.sessions.index import Index
-from attn.daemon.sessions.live import Attachment, Session, now_ms
+from attn.daemon.sessions.live import Session, now_ms
 from attn.daemon.workers.link import Json
 from attn.errors import AttnError
 from attn.paths import Home

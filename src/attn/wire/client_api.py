@@ -35,6 +35,9 @@ INPUT: Final = 4  # client -> daemon; `offset` is a request id, 0 = no answer wa
 _BINARY: Final = struct.Struct(">BIQ")
 BINARY_HEADER_BYTES: Final = _BINARY.size
 
+# What a client can paint of the payloads that are called `snapshot`; a format that it does not know is no snapshot.
+SNAPSHOT_FORMATS: Final = ("vt1",)
+
 # How many output bytes the daemon sends ahead of what a client acknowledged.
 ACK_WINDOW_BYTES: Final = 512 << 10
 

@@ -19,7 +19,10 @@ class ClientHello(Message, tag="hello"):
 
 
 class SpawnSession(Request, tag="spawn_session"):
-    """Start a program. `argv` set: that program, else the agent with `args`. Answer: spawn_result."""
+    """Start a program. `argv` set: that program, else the agent with `args`. Answer: spawn_result.
+
+    `emulator` false: no terminal emulator keeps this session's screen, clients get the end of its raw output.
+    """
 
     agent: str = "shell"
     argv: Annotated[list[str], msgspec.Meta(min_length=1)] | None = None
@@ -31,10 +34,14 @@ class SpawnSession(Request, tag="spawn_session"):
     env: dict[str, str] = {}
     client_env: dict[str, str] = {}
     parent: str | None = None
+    emulator: bool = True
 
 
 class AttachSession(Request, tag="attach_session"):
-    """Watch a session. `since` is the offset that this client already shows. Answer: attach_result."""
+    """Watch a session, as terminal bytes or as frames of cells. Answer: attach_result.
+
+    `since` is the offset that this client already shows: inside the worker's ring exactly the missing bytes follow.
+    """
 
     session: str
     rows: int | None = None
@@ -43,7 +50,7 @@ class AttachSession(Request, tag="attach_session"):
     history: int | None = None
     read_only: bool = False
     visible: bool = True
-    view: Literal["vt", "cells"] = "vt"
+    as_: Literal["vt", "cells"] = msgspec.field(name="as", default="vt")
 
 
 class DetachSession(Request, tag="detach_session"):

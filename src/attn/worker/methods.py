@@ -119,10 +119,8 @@ def _keys(worker: Worker, call: Call) -> list[Effect]:
     events = call.params.get("events")
     if not isinstance(events, list) or not all(isinstance(event, dict) for event in events):
         raise MethodError("bad_message", "events is a list of key events")
-    if worker.screen.emulator is None:
-        raise NoScreen("keys cannot be encoded without an emulator: send bytes")
     try:
-        data = worker.screen.emulator.encode_keys(events)
+        data = worker.screen.encode_keys(events)
     except ValueError as error:
         raise MethodError("bad_message", str(error)) from error
     worker.type(data)

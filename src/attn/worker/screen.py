@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
 from attn.bundle.records import ScreenRecord
-from attn.core.vtfilter import QueryFilter, safe_cut
+from attn.core.vtfilter import QueryFilter, last_lines, plain_text, safe_cut
 from attn.terminal import cells
 from attn.terminal.emulator import SNAPSHOT_FORMAT, Emulator, EmulatorError
 from attn.terminal.keys import encode_paste
@@ -123,6 +123,23 @@ class Screen:
         """`text` as the program wants pastes."""
         return encode_paste(text, bracketed=self.bracketed_paste)
 
+    def encode_keys(self, events: list[dict[str, Any]]) -> bytes:
+        """Key events as the program's keyboard modes ask for. Raises ValueError for no key event, NoScreen.
+
+        Without an emulator the modes are those that recent output set.
+        """
+        if self.emulator is not None:
+            return self.emulator.encode_keys(events)
+        try:
+            stand_in = Emulator(self.rows, self.cols, scrollback_lines=0)
+        except EmulatorError as error:
+            raise NoScreen("keys cannot be encoded without an emulator: send bytes") from error
+        try:
+            stand_in.feed(self._ring.tail(_SLICE_BYTES))
+            return stand_in.encode_keys(events)
+        finally:
+            stand_in.close()
+
     def snapshot(self, since: int | None, history: int | None, at_ms: int) -> Bulk:
         """HEAD and payload of a `snapshot`: the missing bytes when `since` is in the ring, else the screen."""
         if since is not None and since > self._resized_at:
@@ -132,13 +149,18 @@ class Screen:
         return self.show("ansi", history, at_ms)
 
     def show(self, form: str, history: int | None, at_ms: int) -> Bulk:
-        """HEAD and payload of a `screen` in one of FORMATS. Raises NoScreen for all but `ansi` without an emulator."""
+        """HEAD and payload of a `screen` in one of FORMATS.
+
+        Without an emulator the end of the raw output serves: as it is, or its text. Raises NoScreen for the others.
+        """
         capture = self._capture(frame_only=history == 0)
         if capture is not None:
             return self._head("snapshot", at_ms, None), self._guarded(_paint(form, capture, history))
-        if form != "ansi":
-            raise NoScreen("this session runs without an emulator: only its raw output is known")
         tail = self._tail()
+        if form in ("text", "joined"):
+            tail = last_lines(plain_text(tail), self.rows if form == "text" else None, history).encode()
+        elif form != "ansi":
+            raise NoScreen("this session runs without an emulator: only its raw output is known")
         return self._head("tail", at_ms, len(tail)), _sliced(tail)
 
     def record(self, at_ms: int) -> Generator[None, None, ScreenRecord]:
@@ -155,7 +177,7 @@ class Screen:
                         parts[form] += piece
                         yield
             except SliceFailed:
-                capture = None
+                capture, parts = None, dict.fromkeys(_KEPT_FORMS, b"")
         return ScreenRecord(
             rows=rows, cols=cols, cursor_row=row, cursor_col=col, cursor_visible=visible,
             alternate_screen=alternate_screen, offset=offset, taken_at_ms=at_ms, format=SNAPSHOT_FORMAT,

@@ -13,14 +13,20 @@ from attn.terminal.cells import cells, text
 from attn.terminal.emulator import Emulator
 from attn.wire import client_api
 from attn.wire.client_events import AttachResult
-from attn.wire.client_views import Cursor, Payload
+from attn.wire.client_views import Cursor, Fidelity, Payload
 
 SIZE = (6, 20)
 SHELL = b"$ ls\r\nfile\r\n$ attn attach x"
 
 
 def result(
-    payload: Payload = "snapshot", offset: int = 10, handle: int = 1, size: tuple[int, int] = SIZE
+    payload: Payload = "snapshot",
+    offset: int = 10,
+    handle: int = 1,
+    *,
+    size: tuple[int, int] = SIZE,
+    format_: str = "vt1",
+    fidelity: Fidelity = "screen",
 ) -> AttachResult:
     return AttachResult(
         id=1,
@@ -32,8 +38,8 @@ def result(
         alternate_screen=False,
         offset=offset,
         payload=payload,
-        format="vt1",
-        fidelity="screen",
+        format=format_,
+        fidelity=fidelity,
         source="live",
         taken_at_ms=0,
         running=True,
@@ -117,6 +123,22 @@ def test_a_delta_continues_from_what_is_shown(terminal: Emulator, passage: Passa
 def test_no_payload_clears_nothing(passage: Passage) -> None:
     assert passage.begin(result("none", offset=30)) == b""
     assert passage.frame(snapshot(b"")) == (b"", 30)
+
+
+def test_a_format_from_another_build_changes_nothing_and_the_output_goes_on(
+    terminal: Emulator, passage: Passage
+) -> None:
+    assert passage.begin(result(offset=50, format_="vt9")) == b""
+    assert passage.frame(snapshot(b"\x1b[2Jwhat is this", last=False)) == (b"", None)
+    assert passage.frame(snapshot(b"", last=True)) == (b"", 50)
+    terminal.feed(passage.frame(output(50, b" goes on"))[0])
+    assert lines(terminal)[0] == "hello goes on"
+
+
+def test_raw_output_passes_whatever_the_size(passage: Passage) -> None:
+    passage.begin(result("tail", size=(30, 100), fidelity="tail"))
+    assert passage.passing and passage.fits
+    assert passage.frame(snapshot(b"the end"))[0] == b"the end"
 
 
 def test_questions_are_left_out(passage: Passage) -> None:

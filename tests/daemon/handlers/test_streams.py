@@ -54,7 +54,7 @@ async def test_attaches_are_bounded_and_windows_shrink(
 
 async def test_sizes_views_and_colours_are_kept(desk: Desk, session: Session) -> None:
     peer = RecordingPeer()
-    handle = await attached(desk, peer, rows=30, cols=90, view="cells")
+    handle = await attached(desk, peer, rows=30, cols=90, as_="cells")
     attachment = session.attachments[handle]
     assert isinstance(attachment.subscription, FrameFeed)
     streams.pty_resize(desk, peer, PtyResize(handle=handle, rows=10, cols=40, visible=False))

@@ -11,7 +11,8 @@ import pytest
 
 from attn.bundle.bundle import Bundle
 from attn.core.subscription import Subscription
-from attn.daemon.sessions.live import Attachment, Session
+from attn.daemon.sessions.attachment import Attachment
+from attn.daemon.sessions.live import Session
 from attn.daemon.workers.link import WorkerLink, connect
 from attn.wire import client_api, worker_api
 from attn.wire.client_events import AttachResult, PtyDesync
@@ -85,10 +86,10 @@ class Stage:
     def asks(self, method: str) -> list[dict[str, Any]]:
         return [request for request in self.worker.requests if request["method"] == method]
 
-    async def paint(self, offset: int, data: bytes = b"screen", times: int = 1) -> None:
+    async def paint(self, offset: int, data: bytes = b"screen", times: int = 1, **head: Any) -> None:
         """Answer the latest wish for a snapshot."""
         asked = (await self.asked("snapshot", times))["id"]
-        answer = {"id": asked, "ok": {**HEAD, "offset": offset}}
+        answer = {"id": asked, "ok": {**HEAD, "offset": offset, **head}}
         self.worker.say(worker_api.RESPONSE, worker_api.pack_json(answer))
         self.worker.say(worker_api.CHUNK, worker_api.pack_chunk(asked, True, data))
 
@@ -279,3 +280,24 @@ async def test_a_title_found_at_a_new_link_is_cleaned(stage: Stage) -> None:
     info = await stage.session.link.call("info", {})
     stage.session.linked(stage.session.link, {**info, "title": "a\u202e\x1b]b"})
     assert stage.session.view().title == "a]b"
+
+
+async def test_a_snapshot_in_an_unknown_format_is_no_snapshot_and_the_output_goes_on(stage: Stage) -> None:
+    peer = stage.attach(1)
+    await stage.paint(5, b"who knows", format="vt9")
+    stage.output(5, b"live")
+    await stage.settled()
+    [head] = peer.of(AttachResult)
+    assert (head.payload, head.fidelity, head.format, head.offset) == ("none", "none", "vt9", 5)
+    assert peer.frames == [(client_api.SNAPSHOT_END, 1, 5, b""), (client_api.OUTPUT, 1, 5, b"live")]
+    assert len(stage.asks("snapshot")) == 1 and peer.of(PtyDesync) == []
+
+
+async def test_a_worker_that_makes_too_many_screens_is_asked_again(stage: Stage) -> None:
+    peer = stage.attach(1)
+    asked = (await stage.asked("snapshot"))["id"]
+    refusal = {"id": asked, "error": {"code": "busy", "message": "32 screens are being sent already"}}
+    stage.worker.say(worker_api.RESPONSE, worker_api.pack_json(refusal))
+    await stage.paint(0, times=2)
+    await stage.settled()
+    assert [head.payload for head in peer.of(AttachResult)] == ["snapshot"]

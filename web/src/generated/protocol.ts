@@ -133,9 +133,10 @@ export interface SpawnSession {
   env?: Record<string, string>
   client_env?: Record<string, string>
   parent?: string | null
+  emulator?: boolean
 }
 
-/** Watch a session. `since` is the offset that this client already shows. Answer: attach_result. */
+/** Watch a session, as terminal bytes or as frames of cells. Answer: attach_result. */
 export interface AttachSession {
   type: "attach_session"
   id: number
@@ -146,7 +147,7 @@ export interface AttachSession {
   history?: number | null
   read_only?: boolean
   visible?: boolean
-  view?: "cells" | "vt"
+  as?: "cells" | "vt"
 }
 
 /** Stop watching. Answer: ok. */

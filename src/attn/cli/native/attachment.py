@@ -159,7 +159,7 @@ class NativeAttachment:
         if not self._passage.handle:
             self._write(BELL)  # typing into a daemon that restarts would be typing blind
             return
-        if not self._passage.passing:
+        if self._passage.session_size != self._passage.size:
             self._vote(take=True)  # any key takes the size back
         self._send(lambda link: link.send_input(self._passage.handle, data))
 
@@ -183,7 +183,7 @@ class NativeAttachment:
 
     def _follow_size(self) -> None:
         """The session did not follow our size (it is pinned, or we only look): show frames; or it never had to."""
-        if (self._passage.session_size == self._passage.size) != self._passage.passing:
+        if self._passage.fits != self._passage.passing:
             self._repaint()
 
     def _repaint(self) -> None:

@@ -43,8 +43,14 @@ class Passage:
         self._modes = ModeTracker()
         self._filter = QueryFilter(clipboard=clipboard)
         self._payload: Payload = "none"
+        self._sizeless = False  # a session without an emulator: its raw output was never of a size
         self._target = 0
         self._delta_at = 0
+
+    @property
+    def fits(self) -> bool:
+        """Whether the stream may pass through a terminal of this size."""
+        return self._sizeless or self.session_size == self.size
 
     def enter(self) -> bytes:
         """First of all: what was visible goes into the scrollback, so that nothing of it is painted over.
@@ -62,9 +68,12 @@ class Passage:
         self.handle = result.handle
         self.session_size = (result.screen_rows, result.screen_cols)
         self._target, self._payload = result.offset, result.payload
-        was_passing, self.passing = self.passing, self.session_size == self.size
+        if result.payload == "snapshot" and result.format not in client_api.SNAPSHOT_FORMATS:
+            self._payload = "none"  # a worker of another build: painting what is not known would show anything
+        self._sizeless = result.fidelity == "tail"
+        was_passing, self.passing = self.passing, self.fits
         if was_passing and self.passing:
-            if result.payload == "none":
+            if self._payload == "none":
                 return b""  # nothing to show in place of what stands there
             if result.payload == "delta" and self.offset is not None:
                 # A fresh start that nobody asked for goes on from the last byte that came, which is `offset`.
@@ -109,7 +118,7 @@ class Passage:
             return self._output(at, data), acknowledged
         if last:
             self.offset = self._target
-        return self._shown(data), acknowledged
+        return b"" if self._payload == "none" else self._shown(data), acknowledged
 
     def _output(self, offset: int, data: bytes) -> bytes:
         if not self.passing or self.offset is None:

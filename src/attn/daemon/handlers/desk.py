@@ -9,8 +9,9 @@ from attn.core.session import resolve
 from attn.daemon.auth import Logins
 from attn.daemon.hub import Hub
 from attn.daemon.peer import Peer
+from attn.daemon.sessions.attachment import Attachment
 from attn.daemon.sessions.lifecycle import Lifecycle
-from attn.daemon.sessions.live import Attachment, Session
+from attn.daemon.sessions.live import Session
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.workers.link import WorkerLink
 from attn.errors import AttnError

@@ -11,8 +11,9 @@ from attn.core.session import check_size
 from attn.core.subscription import Subscription
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.peer import Peer
+from attn.daemon.sessions.attachment import Attachment
 from attn.daemon.sessions.frames import FrameFeed
-from attn.daemon.sessions.live import BACKLOG_BYTES, Attachment, now_ms
+from attn.daemon.sessions.live import BACKLOG_BYTES, now_ms
 from attn.daemon.workers.link import Json
 from attn.errors import AttnError
 from attn.wire import client_api
@@ -99,7 +100,7 @@ async def attach_session(desk: Desk, peer: Peer, message: AttachSession) -> None
     if len(peer.handles) >= ATTACHMENTS_MAX:
         raise AttnError("too_many_requests", f"a client attaches to {ATTACHMENTS_MAX} sessions at most", "detach")
     window = client_api.ACK_WINDOW_BYTES if len(peer.handles) < FULL_WINDOWS else SMALL_WINDOW_BYTES
-    feed = FrameFeed() if message.view == "cells" else Subscription(window, BACKLOG_BYTES)
+    feed = FrameFeed() if message.as_ == "cells" else Subscription(window, BACKLOG_BYTES)
     attachment = Attachment(
         handle=desk.hub.new_handle(session), peer=peer, request_id=message.id, history=message.history,
         read_only=message.read_only, rows=message.rows, cols=message.cols, visible=message.visible,

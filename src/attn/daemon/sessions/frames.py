@@ -1,4 +1,4 @@
-"""Delivery of whole frames (`view` cells): the newest one, as soon as the client has applied the one before.
+"""Delivery of whole frames (`as` cells): the newest one, as soon as the client has applied the one before.
 
 The same effects as `core.subscription`, for clients that draw cells instead of interpreting terminal bytes. Pure.
 """

@@ -7,6 +7,7 @@ from typing import Any, Final
 from attn.bundle.records import ScreenRecord
 from attn.core import vtfilter
 from attn.errors import AttnError
+from attn.wire.client_api import SNAPSHOT_FORMATS
 
 Json = dict[str, Any]
 
@@ -21,15 +22,24 @@ def no_screen(rows: int, cols: int, offset: int) -> Json:
     return {**_NOTHING, "rows": rows, "cols": cols, "offset": offset}
 
 
+def understood(head: Json) -> Json:
+    """`head`, or where the payload it announces is in a format that no client of this build paints: no screen."""
+    if head["payload"] != "snapshot" or head["format"] in SNAPSHOT_FORMATS:
+        return head
+    return {**head, "payload": "none", "fidelity": "none"}
+
+
 def kept(screen: ScreenRecord, form: str, history: int | None = None) -> tuple[Json, bytes]:
     """HEAD and bytes in one of `ansi`, `cells`, `html`, `text`, `joined`. Raises AttnError `screen_unavailable`.
 
     `history` lines of scrollback (None: all that was kept) stand above a `text`; the other forms have what was kept.
-    A session without an emulator left the end of its raw output in place of a screen: that has no text and no cells.
+    A session without an emulator left the end of its raw output in place of a screen: that has a text, but no cells.
     """
     whole = bool(screen.cells_json)
-    if form != "ansi" and not whole:
-        raise AttnError("screen_unavailable", "what was kept is no screen, only raw output", "use --format ansi")
+    if form in ("cells", "html") and not whole:
+        raise AttnError(
+            "screen_unavailable", "what was kept is no screen, only raw output", "use --format text or ansi"
+        )
     cursor = {"row": screen.cursor_row, "col": screen.cursor_col, "visible": screen.cursor_visible}
     head: Json = {
         "rows": screen.rows, "cols": screen.cols, "cursor": cursor, "alternate_screen": screen.alternate_screen,
@@ -38,6 +48,9 @@ def kept(screen: ScreenRecord, form: str, history: int | None = None) -> tuple[J
     }  # fmt: skip
     if form == "ansi":
         return head, screen.vt or safe_tail(screen.tail)
+    if not whole:
+        text = vtfilter.plain_text(screen.vt or safe_tail(screen.tail))
+        return head, vtfilter.last_lines(text, screen.rows if form == "text" else None, history).encode()
     if form == "text":
         above = screen.scrolled.split("\n")[:-1]
         skipped = 0 if history is None else max(0, len(above) - history)

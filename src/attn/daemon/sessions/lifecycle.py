@@ -157,7 +157,8 @@ class Lifecycle:
         spec = Spec(
             session_id=session_id, daemon_id=self._hub.daemon_id, argv=argv, cwd=cwd, env_names=sorted(env),
             agent=name, label=label, rows=rows, cols=cols, created_at_ms=now_ms(), parent=parent, resume=resume,
-            build=attn.__version__, emulator=self._config.emulator == "on" and self._spawner.emulator,
+            build=attn.__version__,
+            emulator=wish.emulator and self._config.emulator == "on" and self._spawner.emulator,
             scrollback_lines=self._config.scrollback_lines,
         )  # fmt: skip
         return Plan(spec, env, login.umask)

@@ -17,11 +17,11 @@ from typing import Final, Literal, Protocol, assert_never
 from attn.bundle.bundle import Bundle
 from attn.bundle.records import ScreenRecord, Spec
 from attn.core.session import ENDED, printable
-from attn.core.sizing import MOST_MS, ResizeCoalescer, SizeVote, decide
-from attn.core.subscription import Desync, Effect, RequestSnapshot, Send, Subscription
-from attn.daemon.peer import Peer
+from attn.core.sizing import MOST_MS, ResizeCoalescer, decide
+from attn.core.subscription import Desync, Effect, RequestSnapshot, Send
+from attn.daemon.sessions.attachment import Attachment
 from attn.daemon.sessions.frames import FrameFeed
-from attn.daemon.sessions.kept import kept, no_screen
+from attn.daemon.sessions.kept import kept, no_screen, understood
 from attn.daemon.workers.link import Json, WorkerLink
 from attn.errors import AttnError
 from attn.wire import worker_api
@@ -37,7 +37,8 @@ FRAME_EVERY_S: Final = 0.05
 # Output of one session that waits for one client in the daemon; past it the client gets a fresh snapshot. A worker
 # needs up to 300 ms for a snapshot of a whole history beside a flood of 10 MB/s, and one snapshot must be enough.
 BACKLOG_BYTES: Final = 4 << 20
-
+# A worker that makes as many screens as it does at once is asked again after this.
+BUSY_PAUSE_S: Final = 0.05
 
 TITLE_MAX_CHARS: Final = 400
 
@@ -55,32 +56,6 @@ class Owner(Protocol):
     def session_event(self, session: Session, event: Json) -> None: ...
     def session_unlinked(self, session: Session) -> None: ...
     def session_screen_wanted(self, session: Session, attachment: Attachment) -> None: ...
-
-
-@dataclass(eq=False)
-class Attachment:
-    """One client's attach to one session; a second attach of the same client is another one."""
-
-    handle: int
-    peer: Peer
-    request_id: int
-    history: int | None
-    read_only: bool
-    rows: int | None
-    cols: int | None
-    visible: bool
-    used_at_ms: int
-    since: int | None
-    subscription: Subscription | FrameFeed
-    frame_timer: asyncio.TimerHandle | None = None
-    frame_only: bool = False
-    history_due: bool = False
-
-    def vote(self) -> SizeVote:
-        return SizeVote(
-            key=f"{self.handle:012d}", rows=self.rows or 0, cols=self.cols or 0, visible=self.visible,
-            interactive=self.rows is not None, read_only=self.read_only, used_at_ms=self.used_at_ms,
-        )  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -280,12 +255,18 @@ class Session:
         attachment.history_due = False
         history = 0 if attachment.frame_only else attachment.history
 
+        def wanted() -> bool:
+            return self.link is link and attachment.handle in self.attachments
+
         def done(head: Json | None, error: AttnError | None) -> None:
-            if self.link is not link or attachment.handle not in self.attachments:
+            if not wanted():
                 return
             if error is not None and error.code == "worker_unreachable":
                 return  # the link is lost: who waits is served from the bundle, and the worker is probed again
-            if head is None:
+            if error is not None and error.code == "busy":
+                again = asyncio.get_running_loop().call_later
+                again(BUSY_PAUSE_S, lambda: self._snapshot(attachment, wish) if wanted() else None)
+            elif head is None:
                 log.error("no snapshot: %s", error, extra={"session": self.id})
                 self._head(attachment, no_screen(self.rows, self.cols, self.offset))
                 part(True, b"")
@@ -293,15 +274,20 @@ class Session:
                 self._head(attachment, head)
 
         def part(last: bool, data: bytes) -> None:
-            if self.link is link and attachment.handle in self.attachments:
-                self._run(attachment, attachment.subscription.on_chunk(data, last))
+            if wanted():
+                self._run(attachment, attachment.subscription.on_chunk(attachment.payload(data), last))
 
-        if isinstance(attachment.subscription, FrameFeed):
+        if attachment.as_cells:
             link.request("screen", {"format": "cells", "history": attachment.history or 0}, done, part)
         else:
             link.request("snapshot", {"since": wish.since, "history": history}, done, part)
 
     def _head(self, attachment: Attachment, head: Json, source: Literal["live", "persisted"] = "live") -> None:
+        if attachment.as_cells:
+            attachment.skips_payload = False
+        else:
+            head = understood(head)
+            attachment.skips_payload = head["payload"] == "none"
         result = AttachResult(
             id=attachment.request_id, handle=attachment.handle, session=self.id,
             screen_rows=head["rows"], screen_cols=head["cols"], cursor=Cursor(**head["cursor"]),
@@ -322,14 +308,14 @@ class Session:
         head, payload = no_screen(self.rows, self.cols, self.offset), b""
         try:
             if screen is not None:
-                head, payload = kept(screen, "cells" if isinstance(attachment.subscription, FrameFeed) else "ansi")
+                head, payload = kept(screen, "cells" if attachment.as_cells else "ansi")
         except AttnError as error:
             log.info("%s", error, extra={"session": self.id})
         self._head(attachment, head, "persisted")
         for start in range(0, max(len(payload), 1), worker_api.CHUNK_MAX_BYTES):
             piece = payload[start : start + worker_api.CHUNK_MAX_BYTES]
             last = start + len(piece) >= len(payload)
-            self._run(attachment, attachment.subscription.on_chunk(piece, last))
+            self._run(attachment, attachment.subscription.on_chunk(attachment.payload(piece), last))
         if self.link is not None:
             self._run(attachment, attachment.subscription.on_link_ready(self.offset))
         elif self.running:
