@@ -81,7 +81,9 @@ function receive(message: DaemonMessage): void {
       ui.conditions.value = message.conditions
       return
     case "attach_result":
-      return pool.attachResult(message)
+      // One that was asked for goes to who asked.
+      if (message.id === 0) pool.restarted(message)
+      return
     case "pty_bell":
       return list.ring(message.session)
     case "pty_clipboard":

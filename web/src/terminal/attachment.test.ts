@@ -14,7 +14,7 @@ function result(payload: AttachResult["payload"], offset: number, changes: Parti
 }
 /** An attach with its whole payload, asked for as the page does. */
 function attach(attachment: Attachment, announced: AttachResult, quick = true) {
-  const wish = attachment.ask(quick)
+  const wish = attachment.ask(quick, 40, 120)
   attachment.begin(announced)
   return { wish, step: attachment.frame(frame(SNAPSHOT_END, announced.offset, "screen")) }
 }
@@ -55,7 +55,7 @@ describe("Attachment", () => {
   it("clears nothing when there is no snapshot", () => {
     const attachment = new Attachment()
     attachment.begin(result("none", 33))
-    expect(attachment.frame(frame(SNAPSHOT_END, 33, ""))).toEqual({ do: "skip", end: 33 })
+    expect(attachment.frame(frame(SNAPSHOT_END, 33, ""))).toMatchObject({ do: "skip", end: 33 })
   })
 
   it("forgets an unfinished payload with the link", () => {
@@ -76,22 +76,22 @@ describe("the history", () => {
     expect(attach(attachment, result("snapshot", 12, { handle: 8 })).wish).toEqual({ since: null, history: null })
     expect(attachment.historyDue).toBe(false)
     attachment.end()
-    expect(attachment.ask(true)).toEqual({ since: 12, history: null })
+    expect(attachment.ask(true, 40, 120)).toEqual({ since: 12, history: null })
   })
 
   it("stays due while it is refused, announced or cut off, until it arrived", () => {
     const attachment = new Attachment()
     attach(attachment, result("snapshot", 10))
-    attachment.ask(true)
+    attachment.ask(true, 40, 120)
     expect(attachment.historyDue, "refused").toBe(true)
     attachment.begin(result("snapshot", 20, { handle: 8 }))
     attachment.frame({ ...frame(SNAPSHOT, 20, "half of it"), handle: 8 })
     attachment.end()
-    expect(attachment.ask(true), "cut off").toEqual({ since: null, history: null })
+    expect(attachment.ask(true, 40, 120), "cut off").toEqual({ since: null, history: null })
   })
 
   it("is asked for at once where there is no haste", () => {
-    expect(new Attachment().ask(false)).toEqual({ since: null, history: null })
+    expect(new Attachment().ask(false, 40, 120)).toEqual({ since: null, history: null })
   })
 
   it("is missing after a resize until the second frame of that size", () => {
@@ -99,9 +99,10 @@ describe("the history", () => {
     attach(attachment, result("snapshot", 10), false)
     const resized = { id: 0, screen_rows: 30 }
     attach(attachment, result("snapshot", 20, resized), false)
-    expect(attachment.ask(true)).toEqual({ since: null, history: null })
+    expect(attachment.ask(true, 30, 120)).toEqual({ since: null, history: null })
     attach(attachment, result("snapshot", 30, resized), false)
-    expect(attachment.ask(true)).toEqual({ since: 30, history: null })
+    expect(attachment.ask(true, 30, 120)).toEqual({ since: 30, history: null })
+    expect(attachment.ask(true, 31, 120), "resized while away").toEqual({ since: null, history: null })
   })
 })
 
@@ -113,7 +114,7 @@ describe("what an ended program left behind", () => {
     const attachment = new Attachment()
     attach(attachment, result("snapshot", 10), false)
     attachment.end()
-    expect(attach(attachment, kept(10)).step).toEqual({ do: "skip", end: 10 })
+    expect(attach(attachment, kept(10)).step).toMatchObject({ do: "skip", end: 10 })
   })
 
   it("replaces another offset, another size, and a bare frame", () => {

@@ -1,11 +1,14 @@
 import { type AttachResult, OUTPUT, SNAPSHOT, SNAPSHOT_END } from "../generated/protocol"
 import type { Frame } from "../link/frames"
 
-/** What a frame means for the screen; `end` is the offset that the screen shows once it is applied. */
+/**
+ * What a frame means for the screen; `end` is the offset that the screen shows once it is applied. A painting that is
+ * not `whole` came without its scrollback. What is skipped tells the size that the screen has.
+ */
 export type Step =
-  | { do: "paint"; data: Uint8Array; end: number; rows: number; cols: number }
+  | { do: "paint"; data: Uint8Array; end: number; rows: number; cols: number; whole: boolean }
   | { do: "append"; data: Uint8Array; end: number }
-  | { do: "skip"; end: number }
+  | { do: "skip"; end: number; rows: number; cols: number }
   | { do: "reattach" }
 
 /** What an attach asks for: the bytes from `since` on, or with null a screen with `history` lines (null = all) above. */
@@ -29,10 +32,14 @@ export class Attachment {
   private frameOnly = false
   private painted: Pick<AttachResult, "screen_rows" | "screen_cols"> | null = null
 
-  /** What to ask for now. With `quick` what shows nothing yet gets its frame, which is small, before the history. */
-  ask(quick: boolean): Wish {
+  /**
+   * What to ask for now. With `quick` what shows nothing yet gets its frame, which is small, before the history. A
+   * screen of another size than the session's cannot go on from its offset: its lines would break where no line ends.
+   */
+  ask(quick: boolean, rows: number, cols: number): Wish {
     this.asked = quick && this.received === null ? 0 : null
-    return { since: this.whole ? this.received : null, history: this.asked }
+    const fits = this.whole && this.sizeIs(rows, cols)
+    return { since: fits ? this.received : null, history: this.asked }
   }
 
   /** Whether another attach has to bring the history; so until it is there, whatever happens on the way. */
@@ -78,20 +85,26 @@ export class Attachment {
     if (result.payload === "delta") return this.append(result.offset - data.length, data)
     const keeps = result.payload === "none" || this.shows(result)
     this.received = result.offset
-    if (keeps) return { do: "skip", end: result.offset }
+    const size = { rows: result.screen_rows, cols: result.screen_cols }
+    if (keeps) return { do: "skip", end: result.offset, ...size }
     // After a resize the daemon sends a bare frame at first, and once it is quiet another one of that size with history.
-    this.whole = !this.frameOnly && (result.id !== 0 || this.sizeIs(result))
+    this.whole = !this.frameOnly && (result.id !== 0 || this.sizeIs(result.screen_rows, result.screen_cols))
     this.painted = result
-    return { do: "paint", data, end: result.offset, rows: result.screen_rows, cols: result.screen_cols }
+    return { do: "paint", data, end: result.offset, ...size, whole: this.whole }
   }
 
   /** What a program left behind when it ended may have less scrollback than what is shown; the rest is the same. */
   private shows(result: AttachResult): boolean {
-    return result.source === "persisted" && this.whole && result.offset === this.received && this.sizeIs(result)
+    return (
+      result.source === "persisted" &&
+      this.whole &&
+      result.offset === this.received &&
+      this.sizeIs(result.screen_rows, result.screen_cols)
+    )
   }
 
-  private sizeIs({ screen_rows, screen_cols }: AttachResult): boolean {
-    return this.painted?.screen_rows === screen_rows && this.painted.screen_cols === screen_cols
+  private sizeIs(rows: number, cols: number): boolean {
+    return this.painted?.screen_rows === rows && this.painted.screen_cols === cols
   }
 
   private append(offset: number, data: Uint8Array): Step | null {

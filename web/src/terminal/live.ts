@@ -4,11 +4,12 @@ import type { Frame } from "../link/frames"
 import { type Link, RequestError } from "../link/link"
 import { isEnded } from "../state/sessions"
 import { Attachment } from "./attachment"
+import type { Size } from "./face"
 import { InputQueue } from "./input"
 import { newlineOf } from "./keys"
-import { Screen, type ScreenEvents, type Size } from "./screen"
+import { Scene } from "./scene"
+import { Screen, type ScreenEvents } from "./screen"
 import { type Scheme, terminalThemes } from "./theme"
-import { Writer } from "./writer"
 
 // Sizes that come while a window is dragged: the last one after this pause. The daemon waits for quiet once more.
 const RESIZE_PAUSE_MS = 60
@@ -37,15 +38,17 @@ export interface LiveEvents extends Pick<ScreenEvents, "onOpen" | "onHover" | "o
 export class LiveTerminal {
   readonly state = signal<LiveState>({ painted: false, fidelity: null, source: null, problem: null, letterbox: null })
   readonly screen: Screen
-  readonly attachment = new Attachment()
-  private readonly writer: Writer
+  /** The stream that the daemon gives for what is shown. */
+  attachment = new Attachment()
+  /** A second one on its way, which brings the scrollback; the first goes on until it has painted. */
+  private incoming: Attachment | null = null
+  private readonly scene: Scene
   private readonly input: InputQueue
   private size: Size
   private room: Size | null = null
   private reported = ""
   private shown = false
   private takesInput: boolean
-  private fetching = false
   private disposed = false
   private historyTimer = 0
   private resizeTimer = 0
@@ -55,6 +58,8 @@ export class LiveTerminal {
     readonly id: string,
     session: SessionView,
     private readonly link: Link,
+    /** Where frames of each handle go, for all terminals of the page. */
+    private readonly routes: Map<number, LiveTerminal>,
     private readonly events: LiveEvents,
     private fontSize: number,
     scheme: Scheme,
@@ -71,10 +76,12 @@ export class LiveTerminal {
       fontSize,
       terminalThemes[scheme],
       newlineOf(session.agent),
+      this.size,
     )
-    this.screen.terminal.resize(session.cols, session.rows)
-    this.writer = new Writer(this.screen.terminal, (offset, painted) => this.applied(offset, painted))
-    this.writer.hidden = true
+    this.scene = new Scene(this.screen, this.attachment, {
+      onApplied: (source, offset, painted) => this.applied(source, offset, painted),
+      onPainted: (source) => this.replace(source),
+    })
   }
 
   get handle(): number {
@@ -86,8 +93,7 @@ export class LiveTerminal {
     if (this.input.attaching || this.handle || this.disposed) return
     this.input.attaching = true
     try {
-      await this.request()
-      this.update({ problem: null })
+      await this.request(this.attachment)
     } catch (error) {
       // What passes by itself is tried again when the link or the daemon is ready.
       const passing = error instanceof RequestError && ["link_lost", "daemon_recovering"].includes(error.code)
@@ -97,51 +103,74 @@ export class LiveTerminal {
     }
   }
 
-  private request(): Promise<AttachResult> {
-    return this.link.request("attach_session", {
+  /** An attach_result comes back before the frames of its payload do. */
+  private async request(attachment: Attachment): Promise<void> {
+    const { rows, cols } = this.size
+    const result = await this.link.request("attach_session", {
       session: this.id,
       rows: this.room?.rows ?? null,
       cols: this.room?.cols ?? null,
-      ...this.attachment.ask(this.takesInput),
+      ...attachment.ask(this.takesInput && attachment === this.attachment, rows, cols),
       visible: this.visible,
     })
+    if (this.disposed || (attachment !== this.attachment && attachment !== this.incoming)) return this.detach(result)
+    this.routes.set(result.handle, this)
+    this.begin(result, attachment)
+    if (attachment === this.attachment) this.input.opened(result.handle)
   }
 
   /** A second attach that brings the whole scrollback, and takes the place of the first. */
   private async fetchHistory(): Promise<void> {
-    if (this.fetching || this.disposed || !this.attachment.historyDue) return
-    this.fetching = true
+    if (this.incoming || this.disposed || !this.attachment.historyDue) return
+    const incoming = new Attachment()
+    this.incoming = incoming
     try {
-      await this.request()
+      await this.request(incoming)
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
+      if (this.incoming === incoming) this.incoming = null
       // Otherwise it stays due for the next frame or attach.
       if (error.retryable) this.historyTimer = window.setTimeout(() => void this.fetchHistory(), HISTORY_RETRY_MS)
-    } finally {
-      this.fetching = false
     }
   }
 
-  /** An attach_result: its payload follows in frames. */
-  begin(result: AttachResult): void {
-    if (this.handle !== result.handle) this.release()
-    this.attachment.begin(result)
+  /** The second stream has painted. */
+  private replace(source: Attachment): void {
+    if (source !== this.incoming) return
+    this.detach(this.attachment)
+    this.attachment = source
+    this.incoming = null
     this.reported = ""
+    this.input.opened(source.handle)
+    this.reportSize()
+  }
+
+  /** An attach_result that nobody asked for: the daemon starts a stream anew. */
+  restarted(result: AttachResult): void {
+    const attachment = [this.attachment, this.incoming].find((each) => each?.handle === result.handle)
+    if (attachment) this.begin(result, attachment)
+  }
+
+  /** The payload of this follows in frames. */
+  private begin(result: AttachResult, attachment: Attachment): void {
+    attachment.begin(result)
+    if (attachment === this.attachment) this.reported = ""
     this.size = { rows: result.screen_rows, cols: result.screen_cols }
     this.update({ fidelity: result.fidelity, source: result.source, problem: null })
     this.layout()
-    this.input.opened(result.handle)
   }
 
   frame(frame: Frame): void {
-    const step = this.attachment.frame(frame)
-    if (step?.do === "reattach") this.reattach()
-    else if (step) this.writer.push(step)
+    const attachment = this.incoming?.handle === frame.handle ? this.incoming : this.attachment
+    const step = attachment.handle === frame.handle ? attachment.frame(frame) : null
+    if (step?.do === "reattach") this.reattach(attachment)
+    else if (step) this.scene.push(step, attachment)
     if (frame.kind === OUTPUT) this.events.onOutput(this.id)
   }
 
   /** The link went down; what is shown stays. */
   lost(): void {
+    this.forget()
     this.attachment.end()
     this.input.closed()
     this.reported = ""
@@ -151,8 +180,8 @@ export class LiveTerminal {
   sessionChanged(session: SessionView): void {
     this.takesInput = !isEnded(session)
     if (session.rows === this.size.rows && session.cols === this.size.cols) return
+    // What is shown keeps its size until the screen of the new one comes.
     this.size = { rows: session.rows, cols: session.cols }
-    this.writer.push({ do: "resize", ...this.size })
     this.layout()
   }
 
@@ -175,8 +204,7 @@ export class LiveTerminal {
 
   /** The page was hidden or shown, or this terminal within it. */
   visibilityChanged(): void {
-    this.writer.hidden = !this.visible
-    if (this.visible) this.writer.wake()
+    this.scene.visibility(this.shown, !this.visible)
     this.reportSize()
   }
 
@@ -208,14 +236,27 @@ export class LiveTerminal {
   dispose(): void {
     this.disposed = true
     for (const timer of [this.historyTimer, this.resizeTimer, this.letterboxTimer]) clearTimeout(timer)
-    this.release()
-    this.writer.dispose()
+    this.forget()
+    this.detach(this.attachment)
+    this.scene.dispose()
     this.screen.dispose()
   }
 
-  /** Ends the attach; one that the daemon does not know any more is over already. */
-  private release(): void {
-    if (this.handle) this.link.request("detach_session", { handle: this.handle }).catch(() => undefined)
+  /** Gives up the second stream. */
+  private forget(): void {
+    const incoming = this.incoming
+    this.incoming = null
+    if (!incoming) return
+    this.scene.drop(incoming)
+    this.detach(incoming)
+    incoming.end()
+  }
+
+  /** Ends an attach; one that the daemon does not know any more is over already. */
+  private detach({ handle }: { handle: number }): void {
+    if (!handle) return
+    this.routes.delete(handle)
+    this.link.request("detach_session", { handle }).catch(() => undefined)
   }
 
   private get visible(): boolean {
@@ -239,15 +280,17 @@ export class LiveTerminal {
     this.link.say({ type: "pty_resize", handle: this.handle, ...report })
   }
 
-  private applied(offset: number, painted: boolean): void {
-    if (this.handle) this.link.say({ type: "pty_ack", handle: this.handle, offset })
+  private applied(source: Attachment, offset: number, painted: boolean): void {
+    if (source.handle) this.link.say({ type: "pty_ack", handle: source.handle, offset })
     if (painted && !this.state.value.painted) this.update({ painted: true })
     if (painted) void this.fetchHistory()
   }
 
-  private reattach(): void {
-    this.release()
-    this.attachment.end()
+  private reattach(attachment: Attachment): void {
+    this.forget()
+    if (attachment !== this.attachment) return void this.fetchHistory()
+    this.detach(attachment)
+    attachment.end()
     this.input.handle = 0
     void this.attach()
   }

@@ -1,9 +1,10 @@
 import type { AttachResult, SessionView } from "../generated/protocol"
 import type { Frame } from "../link/frames"
 import type { Link } from "../link/link"
+import type { Size } from "./face"
 import { type LiveEvents, LiveTerminal } from "./live"
 import { estimateRoom } from "./room"
-import type { Size } from "./screen"
+
 import { type Scheme, terminalThemes } from "./theme"
 
 // Terminals kept alive for quick switching. Each may hold 10,000 lines (15 MB) and a WebGL context, of which browsers
@@ -15,7 +16,7 @@ export class Pool {
   /** Where terminals are drawn; set once the page stands. */
   parent: HTMLElement | null = null
   private readonly live = new Map<string, LiveTerminal>()
-  private readonly byHandle = new Map<number, LiveTerminal>()
+  private readonly routes = new Map<number, LiveTerminal>()
   private shown: LiveTerminal | null = null
 
   constructor(
@@ -55,21 +56,13 @@ export class Pool {
     return this.parent && estimateRoom(this.parent, this.fontSize)
   }
 
-  attachResult(result: AttachResult): void {
-    const live = this.live.get(result.session)
-    // A fresh start of an attach that another one has replaced meanwhile.
-    if (result.id === 0 && result.handle !== live?.handle) return
-    if (!live) {
-      this.link.request("detach_session", { handle: result.handle }).catch(() => undefined)
-      return
-    }
-    this.byHandle.delete(live.handle)
-    this.byHandle.set(result.handle, live)
-    live.begin(result)
+  /** A fresh start of a stream; one that is not known was replaced meanwhile. */
+  restarted(result: AttachResult): void {
+    this.routes.get(result.handle)?.restarted(result)
   }
 
   frame(frame: Frame): void {
-    this.byHandle.get(frame.handle)?.frame(frame)
+    this.routes.get(frame.handle)?.frame(frame)
   }
 
   /** The link is up and the daemon has its sessions: everything that is alive here goes on where it stopped. */
@@ -79,8 +72,8 @@ export class Pool {
   }
 
   linkLost(): void {
-    this.byHandle.clear()
     for (const live of this.live.values()) live.lost()
+    this.routes.clear()
   }
 
   sessionChanged(session: SessionView): void {
@@ -100,7 +93,6 @@ export class Pool {
     if (!live) return
     if (this.shown === live) this.shown = null
     this.live.delete(id)
-    this.byHandle.delete(live.handle)
     live.dispose()
   }
 
@@ -119,7 +111,7 @@ export class Pool {
   }
 
   private create(session: SessionView): LiveTerminal {
-    const live = new LiveTerminal(session.id, session, this.link, this.events, this.fontSize, this.scheme)
+    const live = new LiveTerminal(session.id, session, this.link, this.routes, this.events, this.fontSize, this.scheme)
     this.live.set(session.id, live)
     return live
   }

@@ -1,5 +1,5 @@
+import { FONT_FAMILY, LINE_HEIGHT, type Size } from "./face"
 import { webglIsBetter } from "./graphics"
-import { FONT_FAMILY, LINE_HEIGHT, type Size } from "./screen"
 
 // The width of xterm.js's scroll bar.
 const SCROLL_BAR_PX = 14

@@ -1,31 +1,15 @@
-import { FitAddon } from "@xterm/addon-fit"
-import { type ISearchOptions, SearchAddon } from "@xterm/addon-search"
-import { WebLinksAddon } from "@xterm/addon-web-links"
-import { WebglAddon } from "@xterm/addon-webgl"
-import { type ITheme, Terminal } from "@xterm/xterm"
+import type { ISearchOptions } from "@xterm/addon-search"
+import type { ITheme, Terminal } from "@xterm/xterm"
 import type { KeyEvent } from "../generated/protocol"
-import { webglIsBetter } from "./graphics"
-import { KeyboardModes } from "./keyboard_modes"
+import { Face, type Size } from "./face"
 import { KeyRouter, MODS, namedKey, namedKeyBytes, textEvents } from "./keys"
-import { ADDRESS, activate, type LinkEvents, linkHandler } from "./links"
-import { AnswerGuard } from "./queries"
-import { widthProvider } from "./widths"
+import type { LinkEvents } from "./links"
 
-const SCROLLBACK_LINES = 10_000
-export const FONT_FAMILY =
-  'ui-monospace, "SF Mono", "Cascadia Mono", "JetBrains Mono", Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace'
-// The font's own: more would tear box drawings apart where the DOM renderer draws them.
-export const LINE_HEIGHT = 1
 // Smaller than this nobody reads: a session that is wider still scrolls.
 const SMALLEST_FONT_PX = 6
 // Control characters of a paste that could act as keys or end the paste's brackets; tab and newlines stay.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const UNSAFE_IN_PASTE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/g
-
-export interface Size {
-  rows: number
-  cols: number
-}
 
 export interface ScreenEvents extends LinkEvents {
   /** Bytes for the program: what xterm.js made of keys, mouse and paste. */
@@ -36,80 +20,130 @@ export interface ScreenEvents extends LinkEvents {
   onStickyUsed(): void
 }
 
-/** One xterm.js terminal with our rules: worker answers, worker encodes, libghostty's widths, links on request. */
+/**
+ * The place of one session's terminal in the page: what a person types, pastes, finds and looks at. What it shows is a
+ * face; another one may be painted behind it and then take its place, with the keyboard, the view and the selection.
+ */
 export class Screen {
   readonly element = document.createElement("div")
-  readonly terminal: Terminal
-  readonly search = new SearchAddon({ highlightLimit: 500 })
+  /** The face that is shown. */
+  face: Face
   /** Modifiers of the on-screen key row for the next key. */
   stickyMods = 0
-  private readonly fit = new FitAddon()
-  private readonly guard: AnswerGuard
-  private readonly modes: KeyboardModes
+  /** Called when another face is shown. */
+  onChanged = new Set<() => void>()
   private readonly router: KeyRouter
   private readonly encoder = new TextEncoder()
-  private webgl: WebglAddon | null = null
-  private opened = false
+  private shown = false
   private pasting = false
+  private changing = false
+  private pressed = false
+  private composing = false
 
   constructor(
     private readonly events: ScreenEvents,
     private fontSize: number,
-    theme: ITheme,
+    private currentTheme: ITheme,
     newline: string | null,
+    size: Size,
   ) {
     this.element.className = "screen"
-    this.terminal = new Terminal({
-      allowProposedApi: true,
-      cols: 120,
-      rows: 40,
-      scrollback: SCROLLBACK_LINES,
-      fontFamily: FONT_FAMILY,
-      fontSize,
-      lineHeight: LINE_HEIGHT,
-      theme,
-      drawBoldTextInBrightColors: false,
-      macOptionClickForcesSelection: true,
-      linkHandler: linkHandler(events),
-    })
-    this.guard = new AnswerGuard(this.terminal)
-    this.modes = new KeyboardModes(this.terminal)
-    this.router = new KeyRouter(this.modes, newline)
-    this.terminal.unicode.register(widthProvider)
-    this.terminal.unicode.activeVersion = widthProvider.version
-    this.terminal.attachCustomKeyEventHandler((event) => this.key(event))
-    this.terminal.onData((data) => this.data(data))
-    this.terminal.onBinary((data) => events.onInput(Uint8Array.from(data, (char) => char.charCodeAt(0))))
+    this.face = this.newFace(size)
+    const modes = () => this.face.modes
+    this.router = new KeyRouter(
+      {
+        get eventsWanted() {
+          return modes().eventsWanted
+        },
+        get flags() {
+          return modes().flags
+        },
+      },
+      newline,
+    )
+    this.element.addEventListener("focusout", () => this.changing || this.router.forget())
+    this.element.addEventListener("compositionstart", () => this.hold("composing", true))
+    this.element.addEventListener("compositionend", () => this.hold("composing", false))
+    this.element.addEventListener("pointerdown", () => this.hold("pressed", true), { capture: true })
+    for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, this.letGo)
+  }
+
+  get terminal(): Terminal {
+    return this.face.terminal
+  }
+
+  /** A person is dragging or composing: the face must not change under that. */
+  get held(): boolean {
+    return this.pressed || this.composing
+  }
+
+  /** Called when that is over. */
+  onLetGo: () => void = () => undefined
+
+  /** Another face of this place, not in the page yet. */
+  newFace(size: Size): Face {
+    const face: Face = new Face(
+      {
+        ...this.events,
+        onData: (data) => face === this.face && !this.changing && this.data(data),
+        onBinary: (data) =>
+          face === this.face && this.events.onInput(Uint8Array.from(data, (char) => char.charCodeAt(0))),
+        onKey: (event) => this.key(event),
+        onPaste: (event) => this.paste(event),
+      },
+      size,
+      this.face?.terminal.options.fontSize ?? this.fontSize,
+      this.currentTheme,
+    )
+    return face
   }
 
   /** Puts the terminal into the page; it draws from now on. */
   open(parent: HTMLElement): void {
     if (this.element.parentElement !== parent) parent.append(this.element)
-    if (this.opened) return
-    this.opened = true
-    this.terminal.open(this.element)
-    this.terminal.loadAddon(this.fit)
-    this.terminal.loadAddon(this.search)
-    this.terminal.loadAddon(
-      new WebLinksAddon((event, text) => activate(event, text, this.events), {
-        urlRegex: ADDRESS,
-        hover: (_event, text) => this.events.onHover(text),
-        leave: () => this.events.onHover(null),
-      }),
-    )
-    this.drawWithWebgl()
-    this.element.addEventListener("paste", (event) => this.paste(event), { capture: true })
-    this.terminal.textarea?.addEventListener("blur", () => this.router.forget())
+    this.shown = true
+    this.face.open(this.element, false)
+  }
+
+  /** Draws a face behind the one that is shown. */
+  openBehind(face: Face): void {
+    face.terminal.options.fontSize = this.face.terminal.options.fontSize ?? this.fontSize
+    if (this.shown) face.open(this.element, true)
+  }
+
+  /** Shows another face in place of this one, without a moment in between. */
+  change(face: Face): void {
+    const old = this.face
+    const typing = old.element.contains(document.activeElement)
+    face.selectAs(old)
+    this.changing = true
+    this.face = face
+    if (this.shown) face.open(this.element, false)
+    face.terminal.options.fontSize = old.terminal.options.fontSize ?? this.fontSize
+    face.terminal.options.theme = this.currentTheme
+    if (typing) face.terminal.focus()
+    old.dispose()
+    this.changing = false
+    for (const tell of this.onChanged) tell()
   }
 
   dispose(): void {
-    this.modes.dispose()
-    this.guard.dispose()
-    this.terminal.dispose()
+    for (const end of ["pointerup", "pointercancel", "blur"]) window.removeEventListener(end, this.letGo)
+    this.face.dispose()
     this.element.remove()
   }
 
+  private readonly letGo = () => this.hold("pressed", false)
+
+  private hold(gesture: "pressed" | "composing", on: boolean): void {
+    const held = this.held
+    this[gesture] = on
+    // What the browser and xterm.js still do with the end of the gesture comes first.
+    if (held && !this.held) setTimeout(() => this.onLetGo())
+  }
+
   set theme(theme: ITheme) {
+    this.currentTheme = theme
     this.terminal.options.theme = theme
   }
 
@@ -117,10 +151,9 @@ export class Screen {
   proposedSize(): Size | null {
     const reduced = this.terminal.options.fontSize !== this.fontSize ? this.terminal.options.fontSize : undefined
     if (reduced !== undefined) this.terminal.options.fontSize = this.fontSize
-    const size = this.fit.proposeDimensions()
+    const size = this.face.proposedSize()
     if (reduced !== undefined) this.terminal.options.fontSize = reduced
-    if (!size || !Number.isFinite(size.rows) || !Number.isFinite(size.cols)) return null
-    return { rows: size.rows, cols: size.cols }
+    return size
   }
 
   /** Chooses the font size, smaller while the session is larger than the room for it. */
@@ -132,15 +165,15 @@ export class Screen {
   }
 
   find(text: string, backwards: boolean, options: ISearchOptions): void {
-    if (backwards) this.search.findPrevious(text, options)
-    else this.search.findNext(text, options)
+    if (backwards) this.face.search.findPrevious(text, options)
+    else this.face.search.findNext(text, options)
   }
 
   /** A key of the on-screen row. */
   pressNamed(key: string): void {
     const mods = this.stickyMods
     this.useSticky()
-    if (this.modes.eventsWanted) this.events.onKeys([namedKey(key, mods)])
+    if (this.face.modes.eventsWanted) this.events.onKeys([namedKey(key, mods)])
     else {
       const bytes = namedKeyBytes(key, this.terminal.modes.applicationCursorKeysMode)
       this.send(mods & MODS.ALT ? `\x1b${bytes}` : bytes)
@@ -153,26 +186,6 @@ export class Screen {
     this.pasting = true
     this.terminal.paste(text.replace(UNSAFE_IN_PASTE, ""))
     this.pasting = false
-  }
-
-  private drawWithWebgl(): void {
-    if (!webglIsBetter()) return
-    try {
-      const webgl = new WebglAddon()
-      // The DOM renderer takes over by itself once the addon is gone.
-      webgl.onContextLoss(() => {
-        webgl.dispose()
-        this.webgl = null
-      })
-      this.terminal.loadAddon(webgl)
-      this.webgl = webgl
-    } catch (error) {
-      console.info("attn: drawing without WebGL:", error)
-    }
-  }
-
-  get renderer(): "webgl" | "dom" {
-    return this.webgl ? "webgl" : "dom"
   }
 
   private key(event: KeyboardEvent): boolean {
@@ -197,10 +210,9 @@ export class Screen {
 
   /** Strings from xterm.js: typed or composed text, pastes, and reports of mouse and focus. */
   private data(data: string): void {
-    if (this.guard.muted) return
     const isText = !this.pasting && (!data.startsWith("\x1b") || data === "\x1b")
     if (isText && this.stickyMods) return this.sticky(data)
-    if (isText && this.modes.eventsWanted) this.events.onKeys(textEvents(data))
+    if (isText && this.face.modes.eventsWanted) this.events.onKeys(textEvents(data))
     else this.send(data)
   }
 
@@ -208,7 +220,7 @@ export class Screen {
   private sticky(text: string): void {
     const mods = this.stickyMods
     this.useSticky()
-    if (this.modes.eventsWanted) {
+    if (this.face.modes.eventsWanted) {
       this.events.onKeys(textEvents(text).map((event) => ({ ...event, key: event.key || text, text: "", mods })))
       return
     }

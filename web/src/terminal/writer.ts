@@ -1,12 +1,13 @@
 import type { Terminal } from "@xterm/xterm"
+import { keepView } from "./anchor"
 import { join, type Step } from "./attachment"
 
 type Sink = Pick<Terminal, "write" | "resize" | "rows" | "cols" | "buffer" | "scrollToLine">
-type Job = Extract<Step, { do: "paint" | "append" | "skip" }> | { do: "resize"; rows: number; cols: number }
+type Job = Exclude<Step, { do: "reattach" }>
 
 // Measured (docs in ARCHITECTURE.md, "The page"): one write of a snapshot up to 128 KiB blocks for less than 20 ms;
 // a longer one is parsed in parts behind synchronised output so that keys stay quick and no part is ever drawn.
-const ONE_WRITE_BYTES = 128 << 10
+export const ONE_WRITE_BYTES = 128 << 10
 const CHUNK_BYTES = 64 << 10
 // A terminal that nobody sees takes this much per turn; the daemon drops what it cannot keep and sends a fresh frame.
 const HIDDEN_BYTES = 64 << 10
@@ -23,6 +24,8 @@ export class Writer {
   private jobs: Job[] = []
   private busy = false
   private timer = 0
+  private disposed = false
+  /** Nobody looks: bytes are taken up a few at a time. */
   hidden = false
 
   constructor(
@@ -44,10 +47,11 @@ export class Writer {
     this.pump()
   }
 
+  /** Nothing is told or written any more. */
   dispose(): void {
     clearTimeout(this.timer)
     this.jobs = []
-    this.busy = true
+    this.busy = this.disposed = true
   }
 
   private pump(): void {
@@ -56,10 +60,10 @@ export class Writer {
     if (!job) return
     if (job.do === "append") return this.write(this.takeAppends())
     this.jobs.shift()
+    this.busy = true
     if (job.do === "paint") return this.paint(job)
-    if (job.do === "resize") this.fitTo(job.rows, job.cols)
-    else this.onApplied(job.end, false)
-    this.pump()
+    this.fitTo(job.rows, job.cols)
+    this.done(job.end, false)
   }
 
   private takeAppends(): { data: Uint8Array; end: number } {
@@ -82,12 +86,10 @@ export class Writer {
   }
 
   private paint(job: Extract<Job, { do: "paint" }>): void {
-    this.busy = true
-    const buffer = this.terminal.buffer.active
-    const fromBottom = buffer.baseY - buffer.viewportY
+    const lookAgain = keepView(this.terminal)
     this.fitTo(job.rows, job.cols)
     const done = () => {
-      if (fromBottom > 0) this.terminal.scrollToLine(Math.max(0, this.terminal.buffer.active.baseY - fromBottom))
+      lookAgain()
       this.done(job.end, true)
     }
     if (job.data.length <= ONE_WRITE_BYTES) this.terminal.write(join([RIS, job.data]), done)
@@ -103,6 +105,7 @@ export class Writer {
   }
 
   private done(end: number, painted: boolean): void {
+    if (this.disposed) return
     this.busy = false
     this.onApplied(end, painted)
     if (this.hidden && this.jobs.length > 0) this.timer = window.setTimeout(() => this.wake(), HIDDEN_PAUSE_MS)

@@ -20,12 +20,21 @@ export function Find(): JSX.Element {
 
   useEffect(() => {
     field.current?.focus()
-    const told = screen?.search.onDidChangeResults(({ resultIndex, resultCount }) => {
-      count.value = { index: resultIndex, total: resultCount }
-    })
+    const listen = () =>
+      screen?.face.search.onDidChangeResults(({ resultIndex, resultCount }) => {
+        count.value = { index: resultIndex, total: resultCount }
+      })
+    let told = listen()
+    // A fresh picture of the session has none of the marks yet; the match that was found is selected in it.
+    const again = () => {
+      told = listen()
+      look(true, true)
+    }
+    screen?.onChanged.add(again)
     return () => {
+      screen?.onChanged.delete(again)
       told?.dispose()
-      screen?.search.clearDecorations()
+      screen?.face.search.clearDecorations()
     }
   }, [screen])
 
@@ -34,7 +43,7 @@ export function Find(): JSX.Element {
   const look = (backwards: boolean, incremental: boolean) => {
     invalid.value = false
     if (!text.value) {
-      screen?.search.clearDecorations()
+      screen?.face.search.clearDecorations()
       count.value = null
       return
     }
@@ -55,7 +64,7 @@ export function Find(): JSX.Element {
   }
   const toggle = (option: typeof exactCase) => {
     option.value = !option.value
-    screen?.search.clearDecorations() // the addon keeps the old matches while the text is the same
+    screen?.face.search.clearDecorations() // the addon keeps the old matches while the text is the same
     look(true, true)
   }
   return (
