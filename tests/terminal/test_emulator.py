@@ -141,12 +141,21 @@ def test_a_resize_changes_grid_and_size_reports() -> None:
 
 
 def test_scrollback_keeps_about_the_lines_asked_for_at_any_width() -> None:
-    terminal = Emulator(24, 200, scrollback_lines=1000)
-    terminal.resize(24, 40)
+    terminal = Emulator(24, 40, scrollback_lines=1000)
+    terminal.resize(24, 200)
     terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
     lines = text(terminal.capture(), None).splitlines()
-    assert 900 <= len(lines) <= 2000
+    assert 750 <= len(lines) <= 2000
     assert lines[-2] == "line 4999"
+
+
+def test_a_narrow_client_that_looks_in_costs_no_scrollback() -> None:
+    terminal = Emulator(24, 120, scrollback_lines=1000)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
+    before = text(terminal.capture(), None).splitlines()
+    terminal.resize(24, 45)
+    terminal.resize(24, 120)
+    assert text(terminal.capture(), None).splitlines()[:10] == before[:10]
 
 
 def test_a_program_cannot_change_the_number_of_columns() -> None:

@@ -7,6 +7,8 @@ import * as ui from "./state/ui"
 export interface Automation {
   /** The xterm.js terminal of a session; undefined while this page keeps none. */
   terminal(id: string): Terminal | undefined
+  /** What its program asked of the keyboard: the kitty flags, and whether keys go to it as events. */
+  keyboard(id: string): { flags: number; events: boolean } | undefined
   readonly connection: LinkState
   readonly build: string
   /** Offset up to which the terminal of a session has everything. */
@@ -15,6 +17,10 @@ export interface Automation {
 
 export const automation: Automation = {
   terminal: (id) => pool.get(id)?.screen.terminal,
+  keyboard(id) {
+    const modes = pool.get(id)?.screen.face.modes
+    return modes && { flags: modes.flags, events: modes.eventsWanted }
+  },
   offset: (id) => pool.get(id)?.attachment.received ?? null,
   build: __BUILD__,
   get connection() {

@@ -81,6 +81,7 @@ class Emulator:
 
     def __init__(self, rows: int, cols: int, *, scrollback_lines: int = 10_000) -> None:
         self._scrollback_lines = scrollback_lines
+        self._widest_cols = cols
         self._outbox = _Outbox(rows, cols)
         self._tail = b""
         self._keys: binding.KeyEncoder | None = None
@@ -101,10 +102,13 @@ class Emulator:
         """Be as if made with these, before any output. Raises EmulatorError."""
         if (rows, cols, scrollback_lines) != (self.rows, self.cols, self._scrollback_lines):
             self._scrollback_lines = scrollback_lines
+            self._widest_cols = 0
             self.resize(rows, cols)
 
     def _limit_scrollback(self) -> None:
-        limit = int(self._scrollback_lines * self.cols * _BYTES_PER_CELL * _SCROLLBACK_SLACK)
+        # Never for fewer columns than it once had: a phone that looks in for a moment must not cost lines.
+        self._widest_cols = max(self._widest_cols, self.cols)
+        limit = int(self._scrollback_lines * self._widest_cols * _BYTES_PER_CELL * _SCROLLBACK_SLACK)
         self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, limit)
 
     @property
