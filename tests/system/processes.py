@@ -1,0 +1,52 @@
+"""What the kernel knows of the processes of one attn home: which there are, what they hold, whether they run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attn.bundle.identity import DAEMON_NAME, SPAWNER_NAME, WORKER_NAME
+from attn.paths import Home
+
+OURS = (DAEMON_NAME, SPAWNER_NAME, WORKER_NAME)
+
+
+def running(pid: int) -> bool:
+    """Is there such a process, and is it more than a zombie?"""
+    return state(pid) not in ("", "Z", "X")
+
+
+def state(pid: int) -> str:
+    """The letter of proc_pid_stat(5): R, S, T, Z ...; empty when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return stat.rpartition(")")[2].split()[0]
+
+
+def descriptors(pid: int) -> int:
+    """How many files a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def of_home(home: Home) -> dict[int, str]:
+    """pid -> name of every process that was started with this ATTN_HOME: attn's own and the sessions' programs."""
+    wanted = f"ATTN_HOME={home.root}".encode()
+    found: dict[int, str] = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdecimal():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as environ:
+                if wanted not in environ.read().split(b"\0"):
+                    continue
+            found[int(entry)] = Path(f"/proc/{entry}/comm").read_text().strip()
+        except OSError:
+            continue  # it ended in between, or is somebody else's
+    return {pid: name for pid, name in found.items() if running(pid)}
+
+
+def named(home: Home, name: str) -> list[int]:
+    """The pids of attn's own processes of one kind."""
+    return [pid for pid, comm in of_home(home).items() if comm == name]
