@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attn.bundle import identity
 from attn.bundle.bundle import Bundle, BundleBusy, list_bundles
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, Meta, WorkerRecord
@@ -70,6 +71,18 @@ def test_what_every_session_has_cannot_be_missing(bundle: Bundle, name: str) -> 
 def test_an_unreadable_bundle_is_not_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         Bundle(tmp_path / "gone").lock_held()
+
+
+def test_without_its_file_the_lock_is_told_by_the_process(bundle: Bundle) -> None:
+    me = os.getpid()
+    record = WorkerRecord(me, identity.start_time(me) or 0, identity.boot_id(), "/s", 1, 1, "0", "f", 1)
+    bundle.write_worker(record)
+    assert bundle.lock_held()
+    bundle.write_worker(record._replace(start_time=record.start_time - 1))
+    assert not bundle.lock_held()
+    (bundle.path / "worker.json").write_text("{")
+    with pytest.raises(OSError, match="neither"):
+        bundle.lock_held()
 
 
 def test_the_lock_tells_whether_a_worker_lives(bundle: Bundle) -> None:

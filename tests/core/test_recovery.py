@@ -52,6 +52,7 @@ TABLE: list[tuple[str, Stored | None, Seen | None, Action | None]] = [
     ("stopped worker: no answer is no death", RUNNING, SILENT, Watch(ID, False)),
     ("nobody listens but the lock is held", RUNNING, replace(SILENT, answers="no"), Watch(ID, False)),
     ("the lock cannot be looked at", RUNNING, replace(DEAD, lock_held=None), Watch(ID, False)),
+    ("neither, but it ended", RUNNING, replace(ENDED_WELL, lock_held=None), Drain(ID, False)),
     ("no row, a stopped worker", None, SILENT, Watch(ID, True)),
     ("a worker on its way", Stored(ID, "starting"), replace(DEAD, young=True), Watch(ID, False)),
     ("a damaged exit file", RUNNING, replace(DEAD, exit="unreadable"), Conclude(ID, False, "lost", "exit_unreadable")),

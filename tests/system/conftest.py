@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ class DaemonProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.errors = root.with_name(f"{root.name}.err")
         self.clients: list[Client] = []
+        self.before_exec: Callable[[], None] | None = None
 
     @property
     def pid(self) -> int:
@@ -44,6 +45,7 @@ class DaemonProcess:
             return subprocess.Popen(
                 [sys.executable, "-I", "-m", "attn", "daemon", "run", *options],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
+                preexec_fn=self.before_exec,
             )  # fmt: skip
 
     def start(self, *options: str) -> DaemonProcess:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attn.bundle import records
 from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, Directory
+from attn.bundle.identity import same_process
 from attn.bundle.records import ExitRecord, Meta, ScreenRecord, Spec, WorkerRecord
 from attn.core.session import valid_session_id
 
@@ -134,7 +135,7 @@ class Bundle:
             try:
                 lock = directory.open(LOCK, os.O_RDWR)
             except FileNotFoundError:
-                return False
+                return self._process_lives()
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -142,6 +143,14 @@ class Bundle:
         finally:
             os.close(lock)
         return False
+
+    def _process_lives(self) -> bool:
+        """Without a lock file no worker came yet, or somebody deleted it: then the worker's process tells."""
+        try:
+            worker = self.worker()
+        except BundleDamaged as error:
+            raise OSError(f"neither {LOCK} nor {WORKER} tells whether a worker lives") from error
+        return worker is not None and same_process(worker.pid, worker.start_time, worker.boot_id)
 
     def remove(self) -> None:
         """Delete the session's files and directory: only names that attn writes, links themselves, never their targets.

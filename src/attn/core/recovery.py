@@ -132,7 +132,7 @@ def _without_bundle(row: Stored) -> Action | None:
 def _decide(row: Stored | None, bundle: Seen) -> Action | None:
     recreate = row is None
     alive = bundle.answers == "yes" or bundle.lock_held
-    if alive and bundle.exit == "read":
+    if bundle.exit == "read" and bundle.lock_held is not False:
         return Drain(bundle.id, recreate)
     if bundle.answers == "yes":
         return Adopt(bundle.id, recreate, conflict=row is not None and row.state in ENDED)

@@ -367,7 +367,7 @@ def _way_to(bundle: Bundle, usual: Path) -> tuple[str, Path]:
     """The token and the socket of a worker. It listens where it was told to, which another daemon may have decided."""
     try:
         worker = bundle.worker()
-    except BundleDamaged:
+    except (BundleDamaged, OSError):
         worker = None
     return bundle.control(), usual if worker is None else Path(worker.socket)
 
