@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from attn.core import health
 from attn.paths import Home
+from attn.store import SessionRow, StoreFailure, open_store, schema
 from attn.store.migrations import LEDGER, MIGRATIONS, Migration
+from attn.store.opening import Store
 
 NOW_MS = 1_700_000_000_000
 APPLICATION_ID = 0x6174746E
@@ -51,3 +54,23 @@ def fingerprint(home: Home) -> dict[str, str]:
     """The bytes of everything that belongs to the database."""
     files = [path for path in home.root.iterdir() if path.is_file()]
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+ROW = SessionRow("abcde00001", "web", "codex", ["codex"], "/home/x", "running", 40, 120, 1000)
+
+
+def refused(home: Home, code: str) -> StoreFailure:
+    """Opening fails with this code, three times over, and no file of the database changes."""
+    before = fingerprint(home)
+    for _ in range(3):
+        with pytest.raises(StoreFailure) as raised:
+            open_store(home, now_ms=NOW_MS)
+        assert raised.value.code == code and code in health.KINDS
+    assert fingerprint(home) == before
+    return raised.value
+
+
+def reopened(home: Home) -> Store:
+    store = open_store(home, now_ms=NOW_MS)
+    assert schema.differences(schema.inspect(store.database), schema.canonical()) == []
+    return store

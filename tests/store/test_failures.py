@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from attn.core import health
 from attn.errors import EXIT_BY_CODE
 from attn.store.failures import SqliteError, StoreFailure, classify, classify_os
 
-PATH = Path("/somewhere/attn.db")
+PATH = Path(tempfile.gettempdir(), "attn.db")
 
 SQLITE = [
     ("SQLITE_BUSY", 5, "store_locked"),
@@ -47,10 +48,21 @@ def test_an_error_inside_a_migration_names_it() -> None:
 @pytest.mark.parametrize(
     ("number", "code"),
     [(errno.EACCES, "permission_denied"), (errno.ENOSPC, "disk_full"), (errno.EROFS, "home_unwritable"),
-     (errno.EMFILE, "fd_exhausted"), (errno.EIO, "io_error")],
+     (errno.EMFILE, "fd_exhausted"), (errno.ENFILE, "fd_exhausted"), (errno.EIO, "io_error")],
 )  # fmt: skip
 def test_errors_of_the_file_system(number: int, code: str) -> None:
     assert classify_os(OSError(number, "words"), PATH).code == code
+
+
+def test_the_error_behind_an_error_of_sqlite_decides_too() -> None:
+    """SQLite knows ENOSPC, but neither a quota nor a file system that became read-only."""
+    for number, code in ((errno.EDQUOT, "disk_full"), (errno.EROFS, "home_unwritable"), (errno.EIO, "io_error")):
+        assert classify(SqliteError("SQLITE_IOERR_WRITE", 778, "disk I/O error", number), PATH).code == code
+
+
+def test_what_the_files_explain_is_told_with_the_file_that_is_meant(tmp_path: Path) -> None:
+    failure = classify(SqliteError("SQLITE_CANTOPEN", 14, "unable to open"), tmp_path / "gone" / "attn.db")
+    assert (failure.code, failure.path) == ("home_unwritable", tmp_path / "gone")
 
 
 def test_what_ends_by_itself_is_told_apart() -> None:

@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from attn.core import health
 from attn.paths import Home
-from attn.store import SessionRow, StoreFailure, open_store, schema
+from attn.store import StoreFailure, open_store, opening
 from attn.store.backup import listed
-from attn.store.migrations import MIGRATIONS
-from attn.store.opening import Store
-from tests.store.conftest import NOW_MS, at_step, fingerprint, plain, sentinel
-
-ROW = SessionRow("abcde00001", "web", "codex", ["codex"], "/home/x", "running", 40, 120, 1000)
+from attn.store.file.sentinel import Sentinel
+from attn.store.migrations import MIGRATIONS, Migration
+from tests.store.conftest import NOW_MS, ROW, at_step, fingerprint, plain, refused, reopened, sentinel
 
 
-def refused(home: Home, code: str) -> StoreFailure:
-    """Opening fails with this code, three times over, and no file of the database changes."""
-    before = fingerprint(home)
-    for _ in range(3):
-        with pytest.raises(StoreFailure) as raised:
-            open_store(home, now_ms=NOW_MS)
-        assert raised.value.code == code and code in health.KINDS
-    assert fingerprint(home) == before
-    return raised.value
-
-
-def reopened(home: Home) -> Store:
-    store = open_store(home, now_ms=NOW_MS)
-    assert schema.differences(schema.inspect(store.database), schema.canonical()) == []
-    return store
+def names(steps: Sequence[Migration]) -> list[str]:
+    return [step.name for step in steps]
 
 
 def test_the_first_start_makes_a_private_complete_database(home: Home) -> None:
     store = open_store(home, now_ms=NOW_MS)
-    assert (store.state, store.migrated, store.interrupted) == ("ok", [], False)
+    assert (store.state, store.plan.empty, store.interrupted) == ("ok", True, False)
     assert sorted(path.name for path in home.root.iterdir()) == ["attn.db", "attn.db-wal", "attn.db.meta"]
     assert {path.stat().st_mode & 0o777 for path in home.root.iterdir()} == {0o600}
     store.close()
@@ -92,90 +78,12 @@ def test_an_empty_file_without_a_past_is_a_first_start(home: Home) -> None:
     reopened(home).close()
 
 
-def lost(home: Home) -> None:
-    home.database.unlink()
-
-
-def emptied(home: Home) -> None:
-    home.database.write_bytes(b"")
-
-
-def overwritten(home: Home) -> None:
-    home.database.write_text("this is a text and no database, but longer than a header " * 5)
-
-
-def zeroed(home: Home) -> None:
-    home.database.write_bytes(bytes(home.database.stat().st_size))
-
-
-def cut_to_the_header(home: Home) -> None:
-    home.database.write_bytes(home.database.read_bytes()[:60])
-
-
-def cut_in_the_middle(home: Home) -> None:
-    data = home.database.read_bytes()
-    home.database.write_bytes(data[: len(data) // 2])
-
-
-def page_overwritten(home: Home) -> None:
-    data = bytearray(home.database.read_bytes())
-    data[4096:8192] = b"\x77" * 4096
-    home.database.write_bytes(data)
-
-
-def log_left_behind(home: Home) -> None:
-    home.database.replace(home.root / "elsewhere.db")
-    (home.root / "attn.db-wal").write_bytes(b"log")
-
-
-def dangling(home: Home) -> None:
-    home.database.replace(home.root / "elsewhere.db")
-    home.database.symlink_to(home.root / "nowhere.db")
-
-
-def directory(home: Home) -> None:
-    home.database.unlink()
-    home.database.mkdir()
-
-
-def without_tables(home: Home) -> None:
-    home.database.unlink()
-    plain(home, ["PRAGMA user_version = 1", "VACUUM"])
-
-
-LOSSES: list[tuple[Callable[[Home], None], str]] = [
-    (lost, "missing_file"),
-    (emptied, "empty_file"),
-    (without_tables, "empty_file"),
-    (overwritten, "not_a_database"),
-    (zeroed, "not_a_database"),
-    (cut_to_the_header, "not_a_database"),
-    (cut_in_the_middle, "corrupt"),
-    (page_overwritten, "corrupt"),
-    (log_left_behind, "wal_mismatch"),
-    (dangling, "symlink"),
-    (directory, "not_a_database"),
-]
-
-
-@pytest.mark.parametrize(("damage", "code"), LOSSES, ids=[damage.__name__ for damage, _ in LOSSES])
-def test_a_database_that_was_lost_is_never_replaced_by_an_empty_one(
-    home: Home, damage: Callable[[Home], None], code: str
-) -> None:
-    store = open_store(home, now_ms=NOW_MS)
-    store.sessions.upsert(ROW)
-    store.close()
-    damage(home)
-    failure = refused(home, code)
-    assert str(home.root) in failure.message and failure.remedy
-
-
 @pytest.mark.parametrize("done", range(1, len(MIGRATIONS)))
 def test_every_older_schema_is_brought_up_to_date_with_a_backup_before(home: Home, done: int) -> None:
     insert = "INSERT INTO prs (id, repo, number, title, url, role, state, updated_at_ms) VALUES"
     at_step(home, done, f"{insert} ('o/r#7', 'o/r', 7, 't', 'u', 'author', 'open', 1)")
     store = reopened(home)
-    assert store.migrated == [step.name for step in MIGRATIONS[done:]]
+    assert store.plan.run == MIGRATIONS[done:]
     assert store.database.one("SELECT count(*) FROM prs") == 1
     [made] = listed(home.backups)
     assert made.reason == "migration" and made.rows["prs"] == 1
@@ -185,8 +93,8 @@ def test_every_older_schema_is_brought_up_to_date_with_a_backup_before(home: Hom
 def test_a_column_that_is_there_already_opens_without_a_word(home: Home) -> None:
     at_step(home, 1, "ALTER TABLE prs ADD COLUMN host TEXT NOT NULL DEFAULT 'github.com'")
     store = reopened(home)
-    assert store.adopted == ["prs-host"]
-    assert store.migrated == ["prs-id-with-host", "sessions-launch"]
+    assert names(store.plan.adopt) == ["prs-host"]
+    assert names(store.plan.run) == ["prs-id-with-host", "sessions-launch"]
     store.close()
 
 
@@ -194,7 +102,7 @@ def test_a_forgotten_line_of_the_ledger_is_written_again(home: Home) -> None:
     reopened(home).close()
     plain(home, ["DELETE FROM migrations WHERE name = 'prs-host'"])
     store = reopened(home)
-    assert (store.adopted, store.migrated) == (["prs-host"], [])
+    assert (names(store.plan.adopt), store.plan.run) == (["prs-host"], ())
     store.close()
 
 
@@ -268,28 +176,53 @@ def test_a_trigger_that_somebody_added_is_refused(home: Home) -> None:
     refused(home, "schema_conflict")
 
 
-def test_a_changed_history_is_refused(home: Home) -> None:
+LEDGERS = [
+    "UPDATE migrations SET checksum = 'x' WHERE name = 'baseline'",
+    "DELETE FROM migrations",
+    "DROP TABLE migrations",
+    "DELETE FROM file_facts",
+    "PRAGMA user_version = 2",
+    "PRAGMA application_id = 7",
+]
+
+
+@pytest.mark.parametrize("change", LEDGERS)
+def test_a_wrong_history_of_a_right_schema_is_put_right_after_a_backup(home: Home, change: str) -> None:
+    store = reopened(home)
+    store.sessions.upsert(ROW)
+    store.close()
+    plain(home, [change])
+    store = reopened(home)
+    assert not store.plan.empty and len(listed(home.backups)) == 1 and store.sessions.list() == [ROW]
+    store.close()
+    store = reopened(home)
+    assert store.plan.empty
+    store.close()
+
+
+def test_a_wrong_history_of_a_wrong_schema_is_refused(home: Home) -> None:
     reopened(home).close()
-    plain(home, ["UPDATE migrations SET checksum = 'x' WHERE name = 'baseline'"])
+    plain(home, ["UPDATE migrations SET checksum = 'x' WHERE name = 'baseline'", "CREATE TABLE extra (a)"])
     refused(home, "ledger_mismatch")
+
+
+@pytest.mark.parametrize("change", ["ALTER TABLE sessions DROP COLUMN cause", "DROP INDEX prs_host_repo_number"])
+def test_what_is_missing_and_loses_nothing_is_made_again_after_a_backup(home: Home, change: str) -> None:
+    store = reopened(home)
+    store.sessions.upsert(ROW)
+    store.close()
+    plain(home, [change])
+    store = reopened(home)
+    assert len(store.plan.restore) == 1 and len(listed(home.backups)) == 1 and store.sessions.list() == [ROW]
+    store.close()
 
 
 def test_no_backup_no_migration(home: Home) -> None:
     at_step(home, 1)
     home.backups.write_text("a file in the way")
-    before = fingerprint(home)["backups"]
-    with pytest.raises(StoreFailure):
-        open_store(home, now_ms=NOW_MS)
+    refused(home, "backup_failed")
     home.backups.unlink()
-    assert before and reopened(home).migrated == [step.name for step in MIGRATIONS[1:]]
-
-
-def test_a_file_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
-    assert _as_nobody(lambda home: home.database.chmod(0o400)) == "permission_denied"
-
-
-def test_a_directory_that_may_not_be_written_is_refused() -> None:
-    assert _as_nobody(lambda home: home.root.chmod(0o500)) == "home_unwritable"
+    assert reopened(home).plan.run == MIGRATIONS[1:]
 
 
 def test_a_replaced_file_is_noticed_while_it_is_open(home: Home) -> None:
@@ -319,33 +252,64 @@ def test_a_damaged_sentinel_still_says_that_there_was_a_database(home: Home) -> 
     refused(home, "missing_file")
 
 
-def _as_nobody(change: Callable[[Home], None]) -> str:
-    """What opening says to a user who is not root (root may write everything), in a process of its own."""
-    import tempfile
+def test_a_change_that_fails_twice_is_not_tried_again_until_somebody_asks(home: Home) -> None:
+    at_step(home, 1, "INSERT INTO prs VALUES ('o/r#7', 'o/r', 7, 't', 'u', 'author', 'open', 1)",
+            "CREATE TRIGGER t BEFORE UPDATE ON prs BEGIN SELECT RAISE(ABORT, 'no'); END")  # fmt: skip
+    before = fingerprint(home)["attn.db"]
+    for tried in (1, 2, 2, 2):
+        with pytest.raises(StoreFailure) as raised:
+            open_store(home, now_ms=NOW_MS)
+        failure, left = raised.value, Sentinel.read(home.sentinel)
+        assert failure.code == "migration_failed" and failure.migration and left and left.failed_times == tried
+        assert fingerprint(home)["attn.db"] == before
+    assert "2 times" in failure.message and len(listed(home.backups)) == 1
+    plain(home, ["DROP TRIGGER t"])
+    with pytest.raises(StoreFailure):
+        open_store(home, now_ms=NOW_MS)
+    store = open_store(home, retry=True, now_ms=NOW_MS)
+    assert store.plan.run == MIGRATIONS[1:] and store.sentinel.failed_times == 0
+    store.close()
 
-    root = Path(tempfile.mkdtemp(prefix="attn-nobody-"))
-    home = Home(root, root / "s", is_default=False)
+
+def test_the_older_of_two_versions_says_so_at_every_start(home: Home) -> None:
     reopened(home).close()
-    for path in (root, *root.iterdir()):
-        if os.getuid() == 0:
-            os.chown(path, 65534, 65534)
-    change(home)
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        if os.getuid() == 0:
-            os.setuid(65534)
-        try:
-            open_store(home, now_ms=NOW_MS).close()
-            os.write(theirs, b"opened")
-        except StoreFailure as failure:
-            os.write(theirs, failure.code.encode())
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-    os.close(theirs)
-    with open(ours, "rb") as answer:
-        code = answer.read().decode()
-    root.chmod(0o700)
-    shutil.rmtree(root)
-    return code
+    left = Sentinel.read(home.sentinel)
+    assert left is not None
+    replace(left, newest_version="9.9.9", newest_python="/new/bin/python").write(home.sentinel)
+    for _ in range(3):
+        store = reopened(home)
+        [warning] = store.warnings
+        assert (warning.code, warning.path) == ("binary_mismatch", Path("/new/bin/python")) and "9.9.9" in warning.text
+        store.close()
+
+
+def test_rows_that_refer_to_nothing_are_a_warning(home: Home) -> None:
+    at_step(home, 4, "INSERT INTO migrations VALUES ('2031-future', 'x', '9.9.9', 1, 'run')",
+            "CREATE TABLE notes (a TEXT REFERENCES sessions (id))", "INSERT INTO notes VALUES ('gone')")  # fmt: skip
+    store = open_store(home, now_ms=NOW_MS)
+    assert [warning.code for warning in store.warnings] == ["fk_violation"]
+    store.close()
+
+
+def test_an_sqlite_that_is_too_old_is_not_used(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "library_version", lambda: "3.31.1")
+    assert "3.31.1" in refused(home, "sqlite_version").message and list(home.root.iterdir()) == []
+
+
+def test_what_was_open_is_rescued_when_the_file_is_replaced(home: Home) -> None:
+    store = open_store(home, now_ms=NOW_MS)
+    store.sessions.upsert(ROW)
+    other = home.root / "other.db"
+    with closing(sqlite3.connect(other, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE theirs (a)")
+        shutil.copy(other, home.database.with_suffix(".new"))
+        shutil.copy(f"{other}-wal", f"{home.database}-wal.new")
+    home.database.with_suffix(".new").replace(home.database)
+    Path(f"{home.database}-wal.new").replace(f"{home.database}-wal")
+    theirs = fingerprint(home)
+    made = store.rescue(NOW_MS)
+    assert made is not None and made.reason == "rescued" and made.rows["sessions"] == 1
+    assert {name: digest for name, digest in fingerprint(home).items() if name.startswith("attn.db")} == {
+        name: digest for name, digest in theirs.items() if name.startswith("attn.db")
+    }

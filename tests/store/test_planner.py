@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from attn.store.migrations import MIGRATIONS, Column, Fact, Index, Migration
-from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Refusal, Schema, plan
+from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Refusal, Schema, plan, stands
 
 A = Migration("a", ("CREATE TABLE t (x)",), (Column("t", "x", "TEXT"), Column("t", "y", "TEXT", True, "''")), 1)
 B = Migration("b", ("CREATE INDEX i",), (Index("t", "i", ("x",), unique=True),), 1)
@@ -27,8 +27,12 @@ def schema_of(*facts: Fact) -> Schema:
     return Schema(tables, indexes)
 
 
+ALL = schema_of(*A.leaves, *B.leaves, *C.leaves)
+
+
 def ledger_of(*steps: Migration, **extra: object) -> Ledger:
-    return replace(Ledger(True, {step.name: step.checksum for step in steps}, 1, "0.1"), **extra)  # type: ignore[arg-type]
+    done = Ledger(True, {step.name: step.checksum for step in steps}, 2, "0.1", True, len(HISTORY))
+    return replace(done, **extra)  # type: ignore[arg-type]
 
 
 def refusal(schema: Schema, ledger: Ledger) -> Refusal:
@@ -42,7 +46,7 @@ def test_an_empty_database_gets_the_whole_history() -> None:
 
 
 def test_a_complete_one_needs_nothing() -> None:
-    decided = plan(schema_of(*A.leaves, *B.leaves, *C.leaves), ledger_of(*HISTORY), HISTORY)
+    decided = plan(ALL, ledger_of(*HISTORY), HISTORY)
     assert isinstance(decided, Plan) and decided.empty and not decided.ahead
 
 
@@ -67,17 +71,31 @@ def test_half_of_a_step_is_refused() -> None:
     assert (found.code, found.migration) == ("half_applied", "a")
 
 
-def test_a_step_that_is_recorded_and_not_there_is_refused() -> None:
-    found = refusal(schema_of(*A.leaves, *B.leaves), ledger_of(*HISTORY))
-    assert (found.code, found.migration) == ("schema_behind_ledger", "c") and "t.z" in found.message
+def test_a_part_that_is_recorded_and_not_there_is_made_again() -> None:
+    without_column = plan(schema_of(*A.leaves, *B.leaves), ledger_of(*HISTORY), HISTORY)
+    assert without_column == Plan(restore=((C, C.leaves[0]),))
+    without_index = plan(schema_of(*A.leaves, *C.leaves), ledger_of(*HISTORY), HISTORY)
+    assert isinstance(without_index, Plan) and not without_index.run and len(without_index.restore) == len(B.leaves)
 
 
-def test_a_changed_history_is_refused() -> None:
-    changed = ledger_of(A, checksums={"a": "another"})
-    assert refusal(schema_of(*A.leaves), changed).code == "ledger_mismatch"
+def test_a_table_that_is_recorded_and_not_there_is_refused() -> None:
+    found = refusal(schema_of(), ledger_of(*HISTORY))
+    assert (found.code, found.migration) == ("schema_behind_ledger", "a")
 
 
-ALL = schema_of(*A.leaves, *B.leaves, *C.leaves)
+def test_a_changed_history_is_refused_unless_the_schema_is_right() -> None:
+    changed = ledger_of(*HISTORY, checksums={"a": "another", "b": B.checksum, "c": C.checksum})
+    assert refusal(ALL, changed).code == "ledger_mismatch"
+    assert plan(ALL, changed, HISTORY, sound=True) == Plan(relabel=(A,))
+
+
+def test_wrong_facts_about_the_file_are_put_right() -> None:
+    for wrong in ({"steps": 1}, {"min_reader": 0}, {"application_id_ours": False}):
+        assert plan(ALL, ledger_of(*HISTORY, **wrong), HISTORY, sound=True) == Plan(facts=True)
+
+
+def test_the_steps_that_stand_are_those_of_which_all_is_there() -> None:
+    assert stands(schema_of(*A.leaves, *C.leaves), HISTORY) == (A, C)
 
 
 def test_a_newer_file_that_we_may_use_is_used() -> None:

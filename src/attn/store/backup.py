@@ -13,6 +13,7 @@ from typing import Final
 import attn
 from attn.store.database import Database
 from attn.store.failures import StoreFailure, classify_os
+from attn.store.file.durable import sync_file, write_durably
 
 # The newest that are kept; all of them were verified, so the newest good one is never among those that go.
 KEPT: Final = 5
@@ -84,27 +85,6 @@ def rotate(directory: Path) -> None:
             _record(path).unlink(missing_ok=True)
         except OSError as error:
             raise classify_os(error, path) from error
-
-
-def sync_file(path: Path) -> None:
-    """fsync a file that is not the open database (a closed descriptor would drop its lock)."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replace a small file: private, whole, and on the disk when this returns. Raises OSError."""
-    unfinished = path.with_name(path.name + _UNFINISHED)
-    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with open(os.open(unfinished, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.rename(path)
-    sync_file(path.parent)
 
 
 def _record(path: Path) -> Path:

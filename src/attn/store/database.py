@@ -16,6 +16,7 @@ from typing import Final
 import apsw
 
 from attn.store.failures import SqliteError, StoreFailure, classify, classify_os
+from attn.store.file.probes import companions, size_bytes
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -26,6 +27,11 @@ BUSY_MS: Final = 1000
 
 # Marks our files in the header ("attn"), see file(1) and sqlite.org/fileformat2.html.
 APPLICATION_ID: Final = 0x6174746E
+
+
+_INDEXES: Final = """
+    SELECT list.name, tables.name FROM sqlite_schema AS tables, pragma_index_list(tables.name) AS list
+    WHERE tables.type = 'table' AND NOT list.partial"""
 
 
 class Database:
@@ -48,25 +54,41 @@ class Database:
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, int(_has_log(path)))
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the first access, or WAL makes a -shm file
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # takes the lock, now
             return cls(connection, path)
-        except apsw.Error as error:
+        except apsw.SQLError as error:
+            # The statements above are right, so it is the schema in the file that SQLite cannot read.
+            wrong = _sqlite_error(error, connection)
             connection.close()
-            raise classify(_sqlite_error(error), path) from error
+            raise StoreFailure("corrupt", f"the schema of {path} cannot be read ({wrong})", path=path,
+                               sqlite_name=wrong.name, raw_message=wrong.message) from error  # fmt: skip
+        except apsw.Error as error:
+            failure = classify(_sqlite_error(error, connection), path)
+            connection.close()
+            raise failure from error
         except StoreFailure:
             connection.close()
             raise
 
+    def prove_writable(self) -> None:
+        """Commit something that changes nothing, so that a database that opened can also be written. StoreFailure."""
+        with self.transaction():
+            self.rows(f"PRAGMA user_version = {int(str(self.one('PRAGMA user_version')))}")
+
+    def settle(self) -> None:
+        """Bring everything from the log into the database and to the disk. Raises StoreFailure."""
+        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def accept(self) -> None:
-        """This is a database to work with: make commits durable. Raises StoreFailure."""
+        """This is a database to work with: keep a write-ahead log, and clear it on closing. Raises StoreFailure."""
         mode = self.one("PRAGMA journal_mode = WAL")
         if mode != "wal":
             raise StoreFailure("store_failed", f"{self.path} stays in journal mode {mode!r}", path=self.path)
-        self.rows("PRAGMA synchronous = FULL")
         try:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         except apsw.Error as error:
-            raise classify(_sqlite_error(error), self.path) from error
+            raise self._failure(error) from error
 
     @classmethod
     def open_copy(cls, path: Path) -> Database:
@@ -88,7 +110,7 @@ class Database:
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
         except apsw.Error as error:
-            raise classify(_sqlite_error(error), self.path) from error
+            raise self._failure(error) from error
 
     def one(self, sql: str, values: Sequence[Value] = ()) -> Value:
         """The first value of the first row, None without one."""
@@ -112,7 +134,7 @@ class Database:
         try:
             self._connection.execute("COMMIT")
         except apsw.Error as error:
-            failure = classify(_sqlite_error(error), self.path, migration=migration)
+            failure = self._failure(error, migration)
             if failure.code == "io_error":
                 self.close()
             else:
@@ -137,6 +159,26 @@ class Database:
         lines = [str(row[0]) for row in self.rows(f"PRAGMA {pragma}(20)")]
         return [] if lines == ["ok"] else lines
 
+    def only_indexes_damaged(self) -> bool:
+        """Whether rebuilding the indexes, tried on a copy in memory, heals everything, and no row is missing that an
+        index still knows. Nothing is changed."""
+        copy = apsw.Connection(":memory:")
+        try:
+            data = bytearray(self._connection.serialize("main"))
+            data[18:20] = b"\x01\x01"  # a copy in memory has no write-ahead log (sqlite.org/c3ref/deserialize.html)
+            copy.deserialize("main", bytes(data))
+            for index, table in copy.execute(_INDEXES).fetchall():
+                [[known]] = copy.execute(f'SELECT count(*) FROM "{table}" INDEXED BY "{index}"')
+                [[there]] = copy.execute(f'SELECT count(*) FROM "{table}" NOT INDEXED')
+                if known > there:
+                    return False
+            copy.execute("REINDEX")
+            return copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        except apsw.Error:
+            return False
+        finally:
+            copy.close()
+
     def copy_to(self, path: Path) -> None:
         """A consistent copy as a new file, not yet on the disk for good: the caller syncs it. Raises StoreFailure."""
         self.rows("VACUUM INTO ?", (str(path),))
@@ -146,13 +188,24 @@ class Database:
         try:
             self._connection.close()
         except apsw.Error as error:
-            raise classify(_sqlite_error(error), self.path) from error
+            raise self._failure(error) from error
+
+    def abandon(self) -> None:
+        """Close without touching the disk: what stands at this path, and its log, are another database now."""
+        try:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._connection.close()
+        except apsw.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: apsw.Error, migration: str = "") -> StoreFailure:
+        return classify(_sqlite_error(error, self._connection), self.path, migration=migration)
 
     def _run(self, statement: str, migration: str) -> None:
         try:
             self._connection.execute(statement).fetchall()
         except apsw.Error as error:
-            raise classify(_sqlite_error(error), self.path, migration=migration) from error
+            raise self._failure(error, migration) from error
 
     def _roll_back(self) -> None:
         # After SQLITE_FULL or an I/O error SQLite may have rolled back by itself (lang_transaction.html).
@@ -175,12 +228,18 @@ def library_version() -> str:
 
 
 def _has_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
+    return size_bytes(companions(path.resolve())[0]) > 0
 
 
-def _sqlite_error(error: apsw.Error) -> SqliteError:
+def _sqlite_error(error: apsw.Error, connection: apsw.Connection | None = None) -> SqliteError:
     extended = getattr(error, "extendedresult", 0) or getattr(error, "result", 0) or 0
     names = (apsw.mapping_extended_result_codes, apsw.mapping_result_codes)
     name = next((str(table[extended]) for table in names if extended in table), type(error).__name__)
-    return SqliteError(name, extended, str(error))
+    return SqliteError(name, extended, str(error), _errno(connection))
+
+
+def _errno(connection: apsw.Connection | None) -> int:
+    try:
+        return 0 if connection is None else connection.system_errno
+    except apsw.ConnectionClosedError:
+        return 0

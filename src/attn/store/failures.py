@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from attn.core import health
 from attn.errors import AttnError
+from attn.store.file import holders, probes
+from attn.store.file.probes import Finding
 
 
 class StoreFailure(AttnError):
     """The database cannot be used, or a write did not happen; `code` is a row of `core.health`.
 
     path: the file it is about; sqlite_name and raw_message: SQLite's own words, empty when SQLite was not asked;
-    migration: the name of the step concerned, if one is; backup: the newest good one, if known.
+    migration: the name of the step concerned, if one is; pid: of the process in the way, if one is known.
     """
 
     def __init__(
@@ -29,14 +30,21 @@ class StoreFailure(AttnError):
         raw_message: str = "",
         migration: str = "",
         remedy: str = "",
+        pid: str = "",
     ) -> None:
-        values = {"path": str(path), "db": str(path), "home": str(path.parent)}
+        values = {"path": str(path), "db": str(path), "home": str(path.parent), "pid": pid}
         helpful = remedy or next(iter(health.commands(code, values)), "")
         super().__init__(code, message, helpful)
         self.path = path
         self.sqlite_name = sqlite_name
         self.raw_message = raw_message
         self.migration = migration
+        self.pid = pid
+
+    @classmethod
+    def found(cls, finding: Finding) -> StoreFailure:
+        """What a look at the files explains."""
+        return cls(finding.code, finding.text, path=finding.path)
 
     @property
     def transient(self) -> bool:
@@ -45,13 +53,15 @@ class StoreFailure(AttnError):
 
 
 class SqliteError(Exception):
-    """SQLite said no. name: as SQLITE_CORRUPT; extended: the extended result code; message: SQLite's words."""
+    """SQLite said no. name: as SQLITE_CORRUPT; extended: the extended result code; message: SQLite's words;
+    system: the errno behind it, 0 when there is none or it is not known."""
 
-    def __init__(self, name: str, extended: int, message: str) -> None:
+    def __init__(self, name: str, extended: int, message: str, system: int = 0) -> None:
         super().__init__(f"{name}: {message}")
         self.name = name
         self.extended = extended
         self.message = message
+        self.system = system
 
     @property
     def primary(self) -> int:
@@ -60,6 +70,7 @@ class SqliteError(Exception):
 
 
 _CODE_BY_PRIMARY: Final[Mapping[int, str]] = {
+    3: "permission_denied",  # PERM
     5: "store_locked",  # BUSY
     6: "store_locked",  # LOCKED
     8: "permission_denied",  # READONLY
@@ -77,11 +88,11 @@ _CODE_BY_ERRNO: Final[Mapping[int | None, str]] = {
     errno.ENFILE: "fd_exhausted",
 }
 _READONLY_DBMOVED: Final = 1032
-_CANTOPEN: Final = 14
 
 _MESSAGES: Final[Mapping[str, str]] = {
     "store_locked": "{path} is held by another program",
     "permission_denied": "{path} may not be read or written",
+    "home_unwritable": "{path} is on a file system that may not be written",
     "io_error": "the disk reported an error on {path}",
     "corrupt": "{path} is damaged",
     "disk_full": "the disk that holds {path} is full",
@@ -95,21 +106,27 @@ _MESSAGES: Final[Mapping[str, str]] = {
 def classify(error: SqliteError, path: Path, *, migration: str = "") -> StoreFailure:
     """The failure that a person is told about, for an error of SQLite on `path`."""
     code = _CODE_BY_PRIMARY.get(error.primary, "store_failed")
+    text, where, pid = "", path, ""
     if error.extended == _READONLY_DBMOVED:
         code = "file_moved"
-    elif error.primary == _CANTOPEN and _descriptors_exhausted():
+    elif code in ("io_error", "permission_denied") and error.system in _CODE_BY_ERRNO:
+        code = _CODE_BY_ERRNO[error.system]
+    elif code == "permission_denied" and probes.descriptors_exhausted():
         code = "fd_exhausted"
-    if migration and code == "store_failed":
+    elif code == "permission_denied" and (finding := probes.unusable(path)) is not None:
+        code, text, where = finding.code, finding.text, finding.path
+    elif code == "store_locked" and (other := holders.holder(path)) is not None:
+        text, pid = f"{path} is held by {other}", str(other.pid)
+    elif code == "store_failed" and migration:
         code, text = "migration_failed", f"the schema change {migration!r} failed on {path}; your data is unchanged"
-    else:
-        text = _MESSAGES[code].format(path=path)
     return StoreFailure(
         code,
-        f"{text} ({error.name}: {error.message})",
-        path=path,
+        f"{text or _MESSAGES[code].format(path=path)} ({error.name}: {error.message})",
+        path=where,
         sqlite_name=error.name,
         raw_message=error.message,
         migration=migration,
+        pid=pid,
     )
 
 
@@ -117,6 +134,9 @@ def classify_os(error: OSError, path: Path) -> StoreFailure:
     """The failure for an error of the file system on `path`."""
     name = error.__class__.__name__
     if isinstance(error, PermissionError):
+        finding = probes.unusable(path)
+        if finding is not None:
+            return StoreFailure.found(finding)
         code = "permission_denied"
     elif error.errno in _CODE_BY_ERRNO:
         code = _CODE_BY_ERRNO[error.errno]
@@ -124,11 +144,3 @@ def classify_os(error: OSError, path: Path) -> StoreFailure:
         code = "io_error"
     text = f"{path}: {error.strerror or name}"
     return StoreFailure(code, text, path=path, raw_message=str(error))
-
-
-def _descriptors_exhausted() -> bool:
-    try:
-        os.close(os.dup(2))
-    except OSError:
-        return True
-    return False

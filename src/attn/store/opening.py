@@ -1,49 +1,58 @@
 """From a directory to a store that may be trusted, or a failure that says why not and left everything as it was.
 
 In this order: what stands on the disk (before SQLite is asked), open and lock, check, compare history and schema,
-back up, migrate, leave the sentinel. The sentinel tells a lost database from a first run.
+back up, migrate, prove that it can be written. The sentinel tells a lost database from a first run.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import stat
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import attn
 from attn.paths import Home
 from attn.store import backup, schema
-from attn.store.backup import Backup, write_durably
-from attn.store.database import Database
+from attn.store.backup import Backup
+from attn.store.database import Database, library_version
 from attn.store.failures import StoreFailure, classify_os
+from attn.store.file import probes
+from attn.store.file.durable import sync_file, write_durably
+from attn.store.file.probes import Finding
+from attn.store.file.sentinel import Sentinel, older
 from attn.store.migrations import MIGRATIONS
-from attn.store.planner import Plan, Refusal, plan
+from attn.store.planner import Plan, Refusal, plan, stands
 from attn.store.preferences import Places, Settings
 from attn.store.sessions import Sessions
 
-_MAGIC: Final = b"SQLite format 3\0"
-_SMALLEST_BYTES: Final = 100  # the header alone (sqlite.org/fileformat2.html)
 # Free space that a migration needs: the copy, the log, and room for everybody else.
 _SPARE_BYTES: Final = 64 << 20
+# Up to this size every start reads everything (100 ms); above it only after a stop that was not clean.
+_ALWAYS_THOROUGH_BYTES: Final = 16 << 20
+# STRICT tables (sqlite.org/stricttables.html).
+_SQLITE_MIN: Final = "3.37.0"
+# A schema change that failed so often with one version of attn is not tried again until a person asks.
+FAILURES_MAX: Final = 2
 
 
 @dataclass
 class Store:
     """An open store. Not for two threads at a time.
 
-    adopted, migrated: names of schema steps found done, and done, at this start; interrupted: the last daemon did not
-    close it (it was then checked thoroughly).
+    plan: what this start did to the schema; warnings: what a person should know although the store works;
+    interrupted: the last daemon did not close it (it was then checked thoroughly).
     """
 
     database: Database
     home: Home
     state: Literal["ok", "ephemeral"]
-    adopted: list[str] = field(default_factory=list)
-    migrated: list[str] = field(default_factory=list)
+    plan: Plan = field(default_factory=Plan)
+    warnings: list[Finding] = field(default_factory=list)
     interrupted: bool = False
+    sentinel: Sentinel = field(default_factory=Sentinel)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.database)
@@ -54,6 +63,15 @@ class Store:
         """Raises StoreFailure `file_moved` when the database file is no longer the one that is open."""
         self.database.check_file()
 
+    def check_thoroughly(self) -> None:
+        """Read everything. Raises StoreFailure `corrupt` or `index_corrupt`."""
+        _require_sound(self.database, thorough=True)
+
+    def prove_writable(self) -> None:
+        """Raises StoreFailure when the database cannot be written now."""
+        self.database.check_file()
+        self.database.prove_writable()
+
     def back_up(self, reason: str, now_ms: int) -> Backup | None:
         """Make a verified copy and drop the oldest ones; None when the store is in memory. Raises StoreFailure."""
         if self.state == "ephemeral":
@@ -61,6 +79,16 @@ class Store:
         made = backup.make(self.database, self.home.backups, reason, now_ms)
         backup.rotate(self.home.backups)
         return made
+
+    def rescue(self, now_ms: int) -> Backup | None:
+        """The file was replaced: copy what is still open, then let go of it without touching what stands there now.
+
+        Raises StoreFailure when no copy could be made; it is let go of all the same.
+        """
+        try:
+            return self.back_up("rescued", now_ms)
+        finally:
+            self.database.abandon()
 
     def last_good_backup(self) -> Backup | None:
         """The newest verified copy."""
@@ -70,90 +98,165 @@ class Store:
         """Close for good. Raises StoreFailure when the last pages could not be written."""
         self.database.close()
         if self.state == "ok":
-            _write_sentinel(self.home, clean=True)
+            try:
+                clean = not probes.size_bytes(probes.companions(_real(self.home))[0])
+                replace(self.sentinel, clean=clean).write(self.home.sentinel)
+            except OSError as error:
+                raise classify_os(error, self.home.sentinel) from error
 
 
-def open_store(home: Home, *, ephemeral: bool = False, now_ms: int) -> Store:
+def open_store(home: Home, *, ephemeral: bool = False, retry: bool = False, now_ms: int) -> Store:
     """The store of a home; the caller holds the daemon's lock, its umask is 077 and the home exists.
 
-    ephemeral: keep everything in memory, asked for by name only. Raises StoreFailure: then nothing on the disk was
-    changed but perhaps a verified backup added.
+    ephemeral: keep everything in memory, asked for by name only; retry: a person asked, so also try what failed
+    before. Raises StoreFailure: then nothing on the disk was changed but perhaps a verified backup added.
     """
+    if older(library_version(), _SQLITE_MIN):
+        text = f"attn needs SQLite {_SQLITE_MIN} or newer, this is {library_version()}"
+        raise StoreFailure("sqlite_version", text, path=home.database)
     if ephemeral:
         memory = Database.in_memory()
         schema.apply(memory, Plan(run=MIGRATIONS), now_ms)
         return Store(memory, home, "ephemeral")
-    sentinel = _read_sentinel(home)
+    if os.path.lexists(home.intent):
+        raise StoreFailure("repair_incomplete", f"{home.intent} says that a repair is not done", path=home.intent)
     try:
-        if not _stands(home, sentinel is not None):
+        before = Sentinel.read(home.sentinel)
+        if not _stands(home, known=before is not None):
             _create(home, now_ms)
         elif stat.S_IMODE(home.database.stat().st_mode) & 0o077:
             home.database.chmod(0o600)
+        _refuse_foreign_log(home, before)
     except OSError as error:
         raise classify_os(error, home.database) from error
-    clean = sentinel is None or bool(sentinel.get("clean"))
-    database = Database.open(home.database)
     try:
-        todo = _check(database, home, thorough=not clean, had_rows=sentinel is not None)
+        return _open(home, before, now_ms, retry=retry)
+    except StoreFailure as failure:
+        if failure.code != "io_error" or not failure.migration:
+            raise
+        # Whether that COMMIT happened is not known: a new connection reads it from the file.
+        return _open(home, Sentinel() if before is None else replace(before, clean=False), now_ms, retry=retry)
+
+
+def _open(home: Home, before: Sentinel | None, now_ms: int, *, retry: bool) -> Store:
+    clean = before is None or before.clean
+    thorough = not clean or probes.size_bytes(_real(home)) <= _ALWAYS_THOROUGH_BYTES
+    database = Database.open(home.database)
+    sentinel = (before or Sentinel()).opened(attn.__version__, sys.executable, len(MIGRATIONS))
+    kept = home.sentinel.read_bytes() if before is not None and home.sentinel.exists() else None
+    tried = Plan()
+    try:
+        todo = _check(database, home, thorough=thorough, had_rows=before is not None)
+        _refuse_repetition(home, before, todo, retry=retry)
+        _write(home, sentinel)  # before the first change: from now on a log of this database may stand there
+        tried = todo
+        if not todo.empty:
+            _migrate(database, home, todo, now_ms)
         database.accept()
-        if todo.run or todo.adopt:
-            _make_room(home)
-            backup.make(database, home.backups, "migration", now_ms)
-            backup.rotate(home.backups)
-            schema.apply(database, todo, now_ms)
-        _write_sentinel(home, clean=False)
-    except BaseException:
-        database.close()
+        database.prove_writable()
+        sentinel = replace(sentinel, log_origin=probes.log_origin(_real(home))).recovered()
+        _write(home, sentinel)
+    except BaseException as error:
+        if isinstance(error, StoreFailure) and error.code == "migration_failed" and tried.run:
+            failed = (before or Sentinel(clean=clean)).failed(tried.run[0].name, attn.__version__)
+            kept = failed.encoded()
+        _give_up(database, home, kept, error, clean=clean)
         raise
-    names = [step.name for step in todo.adopt], [step.name for step in todo.run]
-    return Store(database, home, "ok", *names, interrupted=not clean)
+    warnings = _warnings(database, home, before, thorough=thorough or todo.ahead)
+    return Store(database, home, "ok", todo, warnings, interrupted=not clean, sentinel=sentinel)
 
 
-def _stands(home: Home, known: bool) -> bool:
+def _give_up(database: Database, home: Home, kept: bytes | None, error: BaseException, *, clean: bool) -> None:
+    """Close, and put the sentinel back as it was, so that a refusal leaves no trace."""
+    try:
+        database.close()
+        if not clean or probes.size_bytes(probes.companions(_real(home))[0]) == 0:
+            if kept is None:
+                home.sentinel.unlink(missing_ok=True)
+            elif home.sentinel.read_bytes() != kept:
+                write_durably(home.sentinel, kept)
+    except (StoreFailure, OSError) as second:
+        error.add_note(f"then: {second}")
+
+
+def _migrate(database: Database, home: Home, todo: Plan, now_ms: int) -> None:
+    _make_room(home)
+    try:
+        backup.make(database, home.backups, "migration", now_ms)
+        backup.rotate(home.backups)
+    except StoreFailure as failure:
+        if failure.transient:
+            raise
+        text = f"no verified backup could be made, so {home.database} was not changed: {failure.message}"
+        raise StoreFailure("backup_failed", text, path=failure.path, raw_message=failure.raw_message) from failure
+    schema.apply(database, todo, now_ms)
+    _require_sound(database, thorough=True)
+
+
+def _refuse_repetition(home: Home, before: Sentinel | None, todo: Plan, *, retry: bool) -> None:
+    """A start that fails again and again must not copy the database each time."""
+    if before is None or retry or not todo.run or before.failed_times < FAILURES_MAX:
+        return
+    name = todo.run[0].name
+    if (before.failed_migration, before.failed_version) == (name, attn.__version__):
+        text = f"the schema change {name!r} failed {before.failed_times} times; {home.database} is unchanged"
+        raise StoreFailure("migration_failed", text, path=home.database, migration=name)
+
+
+def _stands(home: Home, *, known: bool) -> bool:
     """Whether there is a database to open; False on a true first run. Raises StoreFailure for everything unclear."""
     path = home.database
+    _refuse(probes.link(path))
+    real = _real(home)
+    _refuse(probes.unusable(real))
     try:
-        found = path.lstat()
+        found = path.stat()
     except FileNotFoundError:
-        _refuse_stray_log(path)
+        _refuse_stray_log(real)
         if known:
             raise StoreFailure("missing_file", f"{path} is gone, but it was there before", path=path) from None
-        _require_writable(path.parent)
         return False
-    if stat.S_ISLNK(found.st_mode):
-        if not path.exists():
-            raise StoreFailure("symlink", f"{path} is a link to {os.readlink(path)}, which is not there", path=path)
-        found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise StoreFailure("not_a_database", f"{path} is not a file", path=path)
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise StoreFailure("permission_denied", f"{path} may not be read or written (mode "
-                           f"{stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid})", path=path)  # fmt: skip
-    _require_writable(path.parent)
     if found.st_size == 0:
-        _refuse_stray_log(path)
+        _refuse_stray_log(real)
         if known or backup.listed(home.backups):
             raise StoreFailure("empty_file", f"{path} is empty, but it held a database before", path=path)
         return False
-    with path.open("rb") as file:  # closed before SQLite opens it: closing a descriptor later would drop its lock
-        start = file.read(len(_MAGIC))
-    if start != _MAGIC or found.st_size < _SMALLEST_BYTES:
-        text = f"{path} does not begin like an SQLite database but with {start!r} ({found.st_size} bytes)"
-        raise StoreFailure("not_a_database", text, path=path)
+    _refuse(probes.header(real))
     return True
+
+
+def _refuse(finding: Finding | None) -> None:
+    if finding is not None:
+        raise StoreFailure.found(finding)
 
 
 def _refuse_stray_log(path: Path) -> None:
     """A log next to no database: put beside a new one, SQLite would replay old pages over it."""
-    for suffix in ("-wal", "-journal"):
-        log = path.with_name(path.name + suffix)
-        if log.exists() and log.stat().st_size:
-            raise StoreFailure("wal_mismatch", f"{log} stands there without its database", path=path)
+    for log in probes.companions(path):
+        if probes.size_bytes(log):
+            raise StoreFailure("wal_mismatch", f"{log} stands there without its database", path=log)
 
 
-def _require_writable(directory: Path) -> None:
-    if not os.access(directory, os.W_OK | os.X_OK) or os.statvfs(directory).f_flag & os.ST_RDONLY:
-        raise StoreFailure("home_unwritable", f"{directory} may not be written", path=directory)
+def _refuse_foreign_log(home: Home, before: Sentinel | None) -> None:
+    """A log that the last daemon did not leave there."""
+    real = _real(home)
+    if before is None:
+        return
+    for log in probes.companions(real):
+        if before.clean and probes.size_bytes(log):
+            text = f"{log} was put there after {home.database} was closed without one"
+            raise StoreFailure("wal_mismatch", text, path=log)
+    origin = probes.log_origin(real)
+    if origin is not None and before.log_origin is not None and origin != before.log_origin:
+        log = probes.companions(real)[0]
+        raise StoreFailure("wal_mismatch", f"{log} is not the log that {home.database} was used with", path=log)
+
+
+def _real(home: Home) -> Path:
+    """Where the file stands, and its log with it, when attn.db is a link."""
+    return home.database.resolve()
 
 
 def _create(home: Home, now_ms: int) -> None:
@@ -168,58 +271,69 @@ def _create(home: Home, now_ms: int) -> None:
         schema.apply(database, Plan(run=MIGRATIONS), now_ms)
     finally:
         database.close()
-    backup.sync_file(unfinished)
+    sync_file(unfinished)
     unfinished.rename(home.database)
-    backup.sync_file(home.root)
+    sync_file(home.root)
 
 
 def _check(database: Database, home: Home, *, thorough: bool, had_rows: bool) -> Plan:
     path = home.database
-    damage = database.damage(thorough=thorough)
-    if damage:
-        raise StoreFailure(
-            "corrupt", f"{path} is damaged: {'; '.join(damage[:3])}", path=path, raw_message="\n".join(damage)
-        )
+    _require_sound(database, thorough=thorough)
     found = schema.inspect(database)
     if not found.tables and had_rows:
         raise StoreFailure("empty_file", f"{path} holds no tables, but it held a database before", path=path)
-    decided = plan(found, schema.read_ledger(database, found), MIGRATIONS)
+    steps = stands(found, MIGRATIONS)
+    sound = steps == MIGRATIONS[: len(steps)] and not schema.differences(
+        schema.with_ledger(found), schema.canonical(steps)
+    )
+    decided = plan(found, schema.read_ledger(database, found), MIGRATIONS, sound=sound)
     if isinstance(decided, Refusal):
         raise StoreFailure(decided.code, f"{path}: {decided.message}", path=path, migration=decided.migration)
-    wrong = schema.differences(found, schema.canonical()) if decided.empty and not decided.ahead else []
-    if wrong:
+    if not (sound or decided.restore or decided.run or decided.ahead):
+        wrong = schema.differences(found, schema.canonical())
         text = f"{path} does not have the schema that its history says: {', '.join(wrong[:5])}"
         raise StoreFailure("schema_conflict", text, path=path)
+    if not decided.empty and not thorough:
+        _require_sound(database, thorough=True)
     return decided
 
 
+def _require_sound(database: Database, *, thorough: bool) -> None:
+    """Raises StoreFailure `corrupt`, or `index_corrupt` when no row is damaged."""
+    path, lines = database.path, database.damage(thorough=thorough)
+    if lines:
+        only = database.only_indexes_damaged()
+        code, what = ("index_corrupt", "has an index that is damaged") if only else ("corrupt", "is damaged")
+        text = f"{path} {what}: {'; '.join(lines[:3])}"
+        raise StoreFailure(code, text, path=path, raw_message="\n".join(lines))
+
+
+def _warnings(database: Database, home: Home, before: Sentinel | None, *, thorough: bool) -> list[Finding]:
+    path = home.database
+    found = [probes.remote(path)]
+    if before is not None and older(attn.__version__, before.newest_version):
+        text = f"{path} was used by attn {before.newest_version}; this is attn {attn.__version__} ({sys.executable})"
+        found.append(Finding("binary_mismatch", text, Path(before.newest_python)))
+    if thorough:
+        dangling = database.rows("PRAGMA foreign_key_check")
+        tables = ", ".join(sorted({str(row[0]) for row in dangling}))
+        if dangling:
+            found.append(Finding("fk_violation", f"{len(dangling)} rows of {tables} refer to missing rows", path))
+    return [each for each in found if each is not None]
+
+
 def _make_room(home: Home) -> None:
-    log = home.database.with_name(home.database.name + "-wal")
-    size = home.database.stat().st_size + (log.stat().st_size if log.exists() else 0)
-    disk = os.statvfs(home.root)
+    real = _real(home)
+    size = sum(probes.size_bytes(file) for file in (real, *probes.companions(real)))
+    disk = os.statvfs(real.parent)
     free, needed = disk.f_bavail * disk.f_frsize, 2 * size + _SPARE_BYTES
     if free < needed:
         text = f"changing the schema needs {needed >> 20} MB on the disk of {home.root}, {free >> 20} MB are free"
         raise StoreFailure("disk_low", text, path=home.database)
 
 
-def _read_sentinel(home: Home) -> dict[str, Any] | None:
-    """What the last daemon left, None on a first run. One that cannot be read still says that there was a database."""
+def _write(home: Home, sentinel: Sentinel) -> None:
     try:
-        value = json.loads(home.sentinel.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        return {}
-    except OSError as error:
-        raise classify_os(error, home.sentinel) from error
-    return value if isinstance(value, dict) else {}
-
-
-def _write_sentinel(home: Home, *, clean: bool) -> None:
-    """clean: the database was closed; otherwise the next start checks it thoroughly."""
-    value = {"schema": len(MIGRATIONS), "app_version": attn.__version__, "clean": clean}
-    try:
-        write_durably(home.sentinel, json.dumps(value).encode())
+        sentinel.write(home.sentinel)
     except OSError as error:
         raise classify_os(error, home.sentinel) from error

@@ -43,27 +43,36 @@ class Schema:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a database says of its own history. checksums: of the steps done, by name."""
+    """What a database says of its history. checksums: of the steps done, by name; steps: their count in its header."""
 
     exists: bool = False
     checksums: Mapping[str, str] = field(default_factory=dict)
     min_reader: int = 0
     written_by: str = ""
     application_id_ours: bool = False
+    steps: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Steps to do, and steps that stand there already and only need their line in the ledger. `ahead`: the file has
-    steps of a newer attn, which declared that this one may still use it."""
+    """What brings a database up to date, in one transaction.
+
+    run: steps to do; adopt: steps that stand there already and only need their line in the ledger; relabel: steps whose
+    line is not theirs although the schema is; restore: parts of recorded steps that are missing and lose nothing when
+    they are made again; facts: what the file says of itself is wrong. ahead: the file has steps of a newer attn, which
+    declared that this one may still use it.
+    """
 
     run: tuple[Migration, ...] = ()
     adopt: tuple[Migration, ...] = ()
+    relabel: tuple[Migration, ...] = ()
+    restore: tuple[tuple[Migration, Fact], ...] = ()
+    facts: bool = False
     ahead: bool = False
 
     @property
     def empty(self) -> bool:
-        return not (self.run or self.adopt)
+        return not (self.run or self.adopt or self.relabel or self.restore or self.facts)
 
 
 @dataclass(frozen=True)
@@ -76,46 +85,81 @@ class Refusal:
     migration: str = ""
 
 
-def plan(schema: Schema, ledger: Ledger, history: Sequence[Migration]) -> Plan | Refusal:
-    """Decide for one database. An empty one gets the whole history."""
+def plan(schema: Schema, ledger: Ledger, history: Sequence[Migration], *, sound: bool = False) -> Plan | Refusal:
+    """Decide for one database. An empty one gets the whole history.
+
+    sound: the schema is exactly what the steps that `stands` names lead to, so that a wrong ledger can be put right.
+    """
     if not ledger.exists and schema.tables and not ledger.application_id_ours:
         return _foreign(schema)
     known = {step.name for step in history}
     unknown = sorted(ledger.checksums.keys() - known)
     if ledger.min_reader > len(history) or (unknown and not ledger.min_reader):
         return _newer(ledger, unknown, len(history))
-    run: list[Migration] = []
-    adopt: list[Migration] = []
+    made = _Making()
     for step in history:
-        recorded = ledger.checksums.get(step.name)
-        refusal = _check(schema, step, recorded)
+        refusal = made.step(schema, step, ledger.checksums.get(step.name), sound=sound)
         if refusal is not None:
             return refusal
-        if recorded is None:
-            (adopt if _state(schema, step.leaves[0]) == "holds" else run).append(step)
-    if unknown and (run or adopt):
+    if unknown and (made.run or made.adopt):
         return _newer(ledger, unknown, len(history))
-    return Plan(tuple(run), tuple(adopt), ahead=bool(unknown))
+    facts = bool(schema.tables) and not unknown and not made.run and not _says_so(ledger, history)
+    return Plan(
+        tuple(made.run), tuple(made.adopt), tuple(made.relabel), tuple(made.restore), facts=facts, ahead=bool(unknown)
+    )
 
 
-def _check(schema: Schema, step: Migration, recorded: str | None) -> Refusal | None:
-    states = {fact: _state(schema, fact) for fact in step.leaves}
-    different = [fact for fact, state in states.items() if state == "differs"]
-    missing = [fact for fact, state in states.items() if state == "missing"]
-    if recorded is not None and recorded != step.checksum:
-        return Refusal(
-            "ledger_mismatch", f"the step {step.name!r} was another one when it was done to this database", step.name
-        )
-    if different:
-        text = f"the database has {_found(schema, different[0])}, attn needs {_wanted(different[0])}"
-        return Refusal("schema_conflict", text, step.name)
-    if recorded is not None and missing:
-        text = f"the database lacks {_wanted(missing[0])}, which the step {step.name!r} made"
-        return Refusal("schema_behind_ledger", text, step.name)
-    if missing and len(missing) < len(states):
-        text = f"the step {step.name!r} is half done: {_wanted(missing[0])} is missing, other parts of it are there"
-        return Refusal("half_applied", text, step.name)
-    return None
+def stands(schema: Schema, history: Sequence[Migration]) -> tuple[Migration, ...]:
+    """The steps of which every part is there."""
+    return tuple(step for step in history if all(_state(schema, fact) == "holds" for fact in step.leaves))
+
+
+@dataclass
+class _Making:
+    """A plan while it is made."""
+
+    run: list[Migration] = field(default_factory=list)
+    adopt: list[Migration] = field(default_factory=list)
+    relabel: list[Migration] = field(default_factory=list)
+    restore: list[tuple[Migration, Fact]] = field(default_factory=list)
+
+    def step(self, schema: Schema, step: Migration, recorded: str | None, *, sound: bool) -> Refusal | None:
+        states = {fact: _state(schema, fact) for fact in step.leaves}
+        different = [fact for fact, state in states.items() if state == "differs"]
+        missing = [fact for fact, state in states.items() if state == "missing"]
+        if recorded is not None and recorded != step.checksum:
+            if not sound or missing:
+                text = f"the step {step.name!r} was another one when it was done to this database"
+                return Refusal("ledger_mismatch", text, step.name)
+            self.relabel.append(step)
+        if different:
+            text = f"the database has {_found(schema, different[0])}, attn needs {_wanted(different[0])}"
+            return Refusal("schema_conflict", text, step.name)
+        if recorded is not None:
+            lost = [fact for fact in missing if not _restorable(schema, fact)]
+            if lost:
+                text = f"the database lacks {_wanted(lost[0])}, which the step {step.name!r} made"
+                return Refusal("schema_behind_ledger", text, step.name)
+            self.restore += [(step, fact) for fact in missing]
+        elif missing and len(missing) < len(states):
+            text = f"the step {step.name!r} is half done: {_wanted(missing[0])} is missing, other parts of it are there"
+            return Refusal("half_applied", text, step.name)
+        else:
+            (self.run if missing else self.adopt).append(step)
+        return None
+
+
+def _restorable(schema: Schema, fact: Fact) -> bool:
+    """Whether making it again cannot hide that rows were lost: the table stands, and a column may be empty."""
+    if fact.table not in schema.tables:
+        return False
+    return isinstance(fact, Index) or (not fact.key and (fact.default is not None or not fact.not_null))
+
+
+def _says_so(ledger: Ledger, history: Sequence[Migration]) -> bool:
+    """Whether the file's own facts are those of the whole history."""
+    reader = max((step.min_reader for step in history), default=0)
+    return (ledger.application_id_ours, ledger.min_reader, ledger.steps) == (True, reader, len(history))
 
 
 def _state(schema: Schema, fact: Fact) -> Literal["holds", "missing", "differs"]:

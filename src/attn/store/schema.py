@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import uuid
+from dataclasses import replace
 from functools import cache
 
 import attn
 from attn.store.database import APPLICATION_ID, Database
 from attn.store.failures import StoreFailure
-from attn.store.migrations import LEDGER, MIGRATIONS, Migration
+from attn.store.migrations import LEDGER, MIGRATIONS, Column, Fact, Index, Migration
 from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Schema
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[A-Za-z0-9_]+|[^\sA-Za-z0-9_]")
@@ -29,6 +30,7 @@ def inspect(database: Database) -> Schema:
             foreign_keys |= {
                 (name, *row) for row in database.rows("SELECT * FROM pragma_foreign_key_list(?)", (str(name),))
             }
+            code |= set(_constraints(database, str(name)))
             if "CHECK" in _normal(str(sql)).split():
                 code.add(_normal(str(sql)))
         elif kind == "index":
@@ -52,6 +54,7 @@ def read_ledger(database: Database, schema: Schema) -> Ledger:
         min_reader=int(reader) if reader.isdigit() else 0,
         written_by=facts.get("written_by", ""),
         application_id_ours=ours,
+        steps=int(str(database.one("PRAGMA user_version"))),
     )
 
 
@@ -60,28 +63,53 @@ def apply(database: Database, plan: Plan, now_ms: int) -> None:
     doing = ", ".join(step.name for step in plan.run)
     with database.transaction(migration=doing):
         database.run(LEDGER, migration=doing)
+        for step, fact in plan.restore:
+            _refuse_conflicts(database, step)
+            database.run((_making(fact),), migration=step.name)
         for step in MIGRATIONS:
             if step in plan.run:
                 _refuse_conflicts(database, step)
                 database.run(step.statements, migration=step.name)
-            if step in plan.run or step in plan.adopt:
+            if step in (*plan.run, *plan.adopt, *plan.relabel):
                 how = "run" if step in plan.run else "adopted"
                 database.rows(
-                    "INSERT INTO migrations VALUES (?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO migrations VALUES (?, ?, ?, ?, ?)",
                     (step.name, step.checksum, attn.__version__, now_ms, how),
                 )
         _write_facts(database)
         _verify(database, doing)
 
 
-def canonical() -> Schema:
-    """The schema that the whole history leads to."""
-    return _canonical()
+def _making(fact: Fact) -> str:
+    """The statement that makes a part of a step again."""
+    match fact:
+        case Column():
+            extra = " NOT NULL" if fact.not_null else ""
+            extra += f" DEFAULT {fact.default}" if fact.default is not None else ""
+            return f'ALTER TABLE {fact.table} ADD COLUMN "{fact.name}" {fact.type}{extra}'
+        case Index():
+            unique = "UNIQUE " if fact.unique else ""
+            return f"CREATE {unique}INDEX {fact.name} ON {fact.table} ({', '.join(fact.columns)})"
+
+
+def with_ledger(found: Schema) -> Schema:
+    """The same schema with the tables of the ledger, which are made again when they are missing: they hold no rows of
+    the user's."""
+    whole = canonical(())
+    kept = tuple(f"table {name}: " for name in whole.tables.keys() - found.tables.keys())
+    code = {text for text in whole.code if text.startswith(kept)}
+    return replace(found, tables={**whole.tables, **found.tables}, code=found.code | code)
+
+
+def canonical(steps: tuple[Migration, ...] = MIGRATIONS) -> Schema:
+    """The schema that these steps, by default the whole history, lead to."""
+    return _canonical(steps)
 
 
 def differences(found: Schema, wanted: Schema) -> list[str]:
     """Where two schemas differ, as names; empty when they are the same."""
-    names = [f"table {name}" for name in sorted(found.tables.keys() ^ wanted.tables.keys())]
+    strange = found.tables.keys() ^ wanted.tables.keys()
+    names = [f"table {name}" for name in sorted(strange)]
     for table in sorted(found.tables.keys() & wanted.tables.keys()):
         have, want = found.tables[table], wanted.tables[table]
         names += [
@@ -91,7 +119,8 @@ def differences(found: Schema, wanted: Schema) -> list[str]:
     names += [f"index {name}" for name in all_indexes if found.indexes.get(name) != wanted.indexes.get(name)]
     if found.foreign_keys != wanted.foreign_keys:
         names.append("foreign keys")
-    return names + sorted(found.code ^ wanted.code)
+    said = tuple(f"table {name}: " for name in strange)
+    return names + sorted(code for code in found.code ^ wanted.code if not code.startswith(said))
 
 
 def dump(database: Database) -> str:
@@ -102,12 +131,12 @@ def dump(database: Database) -> str:
 
 
 @cache
-def _canonical() -> Schema:
+def _canonical(steps: tuple[Migration, ...]) -> Schema:
     database = Database.in_memory()
     try:
         with database.transaction():
             database.run(LEDGER)
-            for step in MIGRATIONS:
+            for step in steps:
                 database.run(step.statements, migration=step.name)
         return inspect(database)
     finally:
@@ -122,10 +151,24 @@ def _columns(database: Database, table: str) -> dict[str, ColumnShape]:
     }
 
 
+def _constraints(database: Database, table: str) -> list[str]:
+    """What belongs to a table and no column tells: its kind, and its UNIQUE constraints."""
+    kinds = database.rows("SELECT wr, strict FROM pragma_table_list(?)", (table,))
+    found = [f"table {table}: without rowid {without_rowid!r}, strict {strict!r}" for without_rowid, strict in kinds]
+    made = database.rows("SELECT name FROM pragma_index_list(?) WHERE origin = 'u'", (table,))
+    return found + [f"table {table}: {_index(database, str(name), table)}" for (name,) in made]
+
+
 def _index(database: Database, name: str, table: str) -> IndexShape:
-    columns = database.rows("SELECT name FROM pragma_index_info(?) ORDER BY seqno", (name,))
-    unique = database.one('SELECT "unique" FROM pragma_index_list(?) WHERE name = ?', (table, name))
-    return IndexShape(table, tuple(str(column) for (column,) in columns), bool(unique))
+    columns = database.rows('SELECT name, "desc", coll FROM pragma_index_xinfo(?) WHERE key ORDER BY seqno', (name,))
+    # A descending, case-blind or partial index is another one: it shows as a column of another name.
+    shown = [
+        f"{column!s}{' DESC' if down else ''}{'' if rule == 'BINARY' else f' {rule!s}'}"
+        for column, down, rule in columns
+    ]
+    found = database.rows('SELECT "unique", partial FROM pragma_index_list(?) WHERE name = ?', (table, name))
+    unique, partial = found[0] if found else (0, 0)
+    return IndexShape(table, (*shown, "WHERE") if partial else tuple(shown), bool(unique))
 
 
 def _normal(sql: str) -> str:

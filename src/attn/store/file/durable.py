@@ -1,0 +1,30 @@
+"""Small files that are whole and on the disk, or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+_UNFINISHED: Final = ".unfinished"
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Replace a small file: private, whole, and on the disk when this returns. Raises OSError."""
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(unfinished, flags, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.rename(path)
+    sync_file(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """fsync a file that is not the open database (a closed descriptor would drop its lock). Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
