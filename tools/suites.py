@@ -50,6 +50,7 @@ SUITES = (
     Suite("page", 1, (("npm", "run", "check"), ("npm", "test")), "web"),
     Suite("packaging", 3, (_pytest("tests/packaging"),)),
     Suite("system", 7, (_pytest("tests/system"),)),
+    Suite("store", 6, (_pytest("tests/durability"),)),
     Suite("browser", 5, (_pytest("tests/browser"),)),
     Suite("agents", 4, (_pytest("tests/agents"),)),
 )

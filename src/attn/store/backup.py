@@ -46,6 +46,7 @@ def make(database: Database, directory: Path, reason: str, now_ms: int) -> Backu
     unfinished = path.with_suffix(_UNFINISHED)
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
+        _clear(directory)  # a copy that was killed while it was made
         os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         try:
             database.copy_to(unfinished)
@@ -57,7 +58,7 @@ def make(database: Database, directory: Path, reason: str, now_ms: int) -> Backu
             sync_file(unfinished)
             unfinished.rename(path)
         finally:
-            unfinished.unlink(missing_ok=True)
+            _clear(directory)
         write_durably(_record(path), json.dumps(asdict(backup), indent=1).encode())
     except OSError as error:
         raise classify_os(error, directory) from error
@@ -85,6 +86,11 @@ def rotate(directory: Path) -> None:
             _record(path).unlink(missing_ok=True)
         except OSError as error:
             raise classify_os(error, path) from error
+
+
+def _clear(directory: Path) -> None:
+    for path in directory.glob(f"attn-*{_UNFINISHED}*"):
+        path.unlink(missing_ok=True)
 
 
 def _record(path: Path) -> Path:

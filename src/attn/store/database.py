@@ -210,7 +210,10 @@ class Database:
     def _roll_back(self) -> None:
         # After SQLITE_FULL or an I/O error SQLite may have rolled back by itself (lang_transaction.html).
         if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+            try:
+                self._connection.execute("ROLLBACK")
+            except apsw.Error:
+                self.close()  # whoever opens it next rolls back what this connection could not
 
     def _stat(self) -> tuple[int, int]:
         try:

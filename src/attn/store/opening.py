@@ -99,7 +99,7 @@ class Store:
         self.database.close()
         if self.state == "ok":
             try:
-                clean = not probes.size_bytes(probes.companions(_real(self.home))[0])
+                clean = not any(probes.size_bytes(file) for file in probes.companions(_real(self.home)))
                 replace(self.sentinel, clean=clean).write(self.home.sentinel)
             except OSError as error:
                 raise classify_os(error, self.home.sentinel) from error
@@ -170,7 +170,7 @@ def _give_up(database: Database, home: Home, kept: bytes | None, error: BaseExce
     """Close, and put the sentinel back as it was, so that a refusal leaves no trace."""
     try:
         database.close()
-        if not clean or probes.size_bytes(probes.companions(_real(home))[0]) == 0:
+        if not clean or not any(probes.size_bytes(file) for file in probes.companions(_real(home))):
             if kept is None:
                 home.sentinel.unlink(missing_ok=True)
             elif home.sentinel.read_bytes() != kept:
