@@ -105,12 +105,33 @@ class Database:
         connection.execute("PRAGMA foreign_keys = ON")
         return cls(connection, MEMORY)
 
+    @classmethod
+    def of_image(cls, image: bytes) -> Database:
+        """A database in memory that is a copy of these bytes. Raises StoreFailure when memory does not suffice."""
+        database = cls.in_memory()
+        try:
+            database._connection.deserialize("main", image)
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), MEMORY) from error
+        return database
+
+    def image(self) -> bytes:
+        """All bytes of a database in memory, as its file would be."""
+        return self._connection.serialize("main")
+
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement outside or inside of a transaction; all of its rows. Raises StoreFailure."""
         try:
             return self._connection.execute(sql, tuple(values)).fetchall()
         except apsw.Error as error:
             raise self._failure(error) from error
+
+    def each(self, sql: str, values: Sequence[Value] = ()) -> Iterator[Row]:
+        """As `rows`, one by one: those before a damaged place are delivered. Raises StoreFailure at that place."""
+        try:
+            yield from self._connection.execute(sql, tuple(values))
+        except apsw.Error as error:
+            raise classify(_sqlite_error(error), self.path) from error
 
     def one(self, sql: str, values: Sequence[Value] = ()) -> Value:
         """The first value of the first row, None without one."""

@@ -282,6 +282,15 @@ def _check(database: Database, home: Home, *, thorough: bool, had_rows: bool) ->
     found = schema.inspect(database)
     if not found.tables and had_rows:
         raise StoreFailure("empty_file", f"{path} holds no tables, but it held a database before", path=path)
+    decided = decide(database, path)
+    if not decided.empty and not thorough:
+        _require_sound(database, thorough=True)
+    return decided
+
+
+def decide(database: Database, path: Path) -> Plan:
+    """What brings the database up to date. path: what it is called. Raises StoreFailure when attn may not use it."""
+    found = schema.inspect(database)
     steps = stands(found, MIGRATIONS)
     sound = steps == MIGRATIONS[: len(steps)] and not schema.differences(
         schema.with_ledger(found), schema.canonical(steps)
@@ -293,8 +302,6 @@ def _check(database: Database, home: Home, *, thorough: bool, had_rows: bool) ->
         wrong = schema.differences(found, schema.canonical())
         text = f"{path} does not have the schema that its history says: {', '.join(wrong[:5])}"
         raise StoreFailure("schema_conflict", text, path=path)
-    if not decided.empty and not thorough:
-        _require_sound(database, thorough=True)
     return decided
 
 
