@@ -14,6 +14,9 @@ HELD_TIMEOUT_S = 40
 # What each agent shows while it asks before it runs a command, and after Esc stopped its answer.
 ASKS = {"codex": "Would you like to run the following command?", "claude": "Do you want to proceed?"}
 INTERRUPTED = {"codex": "interrupted", "claude": "Interrupted"}
+WRAPPED = (
+    "please tell me what you see here, 漢字 and 👋 are wide, and this is so long that it does not fit into one row"
+)
 
 
 def _hold_in_mid_answer(session: AgentSession, model: ModelStub) -> None:
@@ -83,3 +86,11 @@ def test_queries_are_answered_with_nobody_watching(attn: AttnHome, session: Agen
         return any(attn.agent.ready in line and len(line) <= 80 for line in lines[-3:]) and len(lines) <= 24
 
     wait_until(footer_row, 1.5, "the repainted screen")
+
+
+def test_a_text_is_confirmed_before_it_is_submitted(session: AgentSession, model: ModelStub) -> None:
+    """One that the composer wraps, one of several lines, and one that it shows as a placeholder."""
+    for number, text in enumerate((f"{WRAPPED} 0", "first line\nsecond line\nline 1", "x" * 4000 + " 2")):
+        session.attn.run("send", session.id, text, "--enter", "--confirm")
+        model.wait_answered(text[-8:], HELD_TIMEOUT_S)
+        assert len(model.answers()) == number + 1

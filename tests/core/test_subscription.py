@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -15,6 +16,7 @@ from attn.wire import client_api
 WINDOW = 40
 BACKLOG = 30
 RING = 25
+FULL = "ATTN_TEST_FULL" in os.environ
 
 
 def test_kinds_are_those_of_the_wire() -> None:
@@ -168,6 +170,7 @@ class Delivery(RuleBasedStateMachine):
         self.desyncs_since_head = 0
         self.disturbed = False
         self.largest_payload = 0
+        self.links_lost = 0
         self.perform(self.sub.start())
 
     def perform(self, effects: list[subscription.Effect]) -> None:
@@ -247,6 +250,7 @@ class Delivery(RuleBasedStateMachine):
     @rule()
     def lose_link(self) -> None:
         self.linked, self.request, self.chunks, self.disturbed = False, None, None, True
+        self.links_lost += 1
         self.perform(self.sub.on_link_lost())
 
     @precondition(lambda self: not self.linked)
@@ -272,6 +276,11 @@ class Delivery(RuleBasedStateMachine):
         assert ahead <= WINDOW
 
     @invariant()
+    def at_most_one_snapshot_in_flight(self) -> None:
+        heads = sum(kind in ("snapshot", "delta") for kind, _, _ in self.wire)
+        assert heads <= 1 + self.links_lost, "another fresh start was sent before the last one was acknowledged"
+
+    @invariant()
     def one_snapshot_for_a_client_that_keeps_up(self) -> None:
         assert self.disturbed or self.snapshots <= 1
 
@@ -294,5 +303,22 @@ class Delivery(RuleBasedStateMachine):
         assert self.sub.live and self.sub.in_flight_bytes == 0 and self.sub.backlog_bytes == 0
 
 
-Delivery.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=WINDOW), st.integers(1, 4)), max_size=30), st.integers(0, 99))
+def test_a_client_that_keeps_up_gets_exactly_one_snapshot(writes: list[tuple[bytes, int]], begin: int) -> None:
+    """However it is written, split and acknowledged, as long as no more than a window is on its way."""
+    sub = attached(window=WINDOW, backlog=BACKLOG, offset=begin)
+    offset, shown = begin, bytearray()
+    for data, parts in writes:
+        for start in range(0, len(data), step := -(-len(data) // parts)):
+            piece = data[start : start + step]
+            effects = sub.on_output(offset, piece)
+            assert effects == [Send(OUTPUT, offset, piece)]
+            offset += len(piece)
+            shown += piece
+        assert sub.on_ack(offset) == []
+    assert shown == b"".join(data for data, _ in writes)
+    assert sub.live and sub.backlog_bytes == sub.in_flight_bytes == 0
+
+
+Delivery.TestCase.settings = settings(max_examples=3000 if FULL else 150, stateful_step_count=60, deadline=None)
 TestDelivery = Delivery.TestCase

@@ -114,6 +114,13 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
+def test_a_string_that_two_escapes_end_is_the_same_in_one_piece_and_cut() -> None:
+    data = b"\x1b_G\x1b\x1b[c"
+    for cut in range(len(data)):
+        one = QueryFilter()
+        assert one.feed(data[:cut]) + one.feed(data[cut:]) + one.flush() == b"\x1b", cut
+
+
 @given(PIECES, st.randoms(use_true_random=False))
 def test_the_result_does_not_depend_on_the_cuts(pieces: list[bytes], rng: random.Random) -> None:
     data = b"".join(pieces)

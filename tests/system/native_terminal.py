@@ -32,6 +32,7 @@ class NativeTerminal:
         self.settings = termios.tcgetattr(self.slave)
         self.flags = fcntl.fcntl(self.slave, fcntl.F_GETFL)
         self.errors = b""
+        self.written = bytearray()
         self.process = subprocess.Popen(
             argv,
             env=dict(env),
@@ -68,8 +69,7 @@ class NativeTerminal:
         """The exit status of the program, everything that it wrote read."""
         assert self.process.stderr is not None
         self.until(lambda: self.process.poll() is not None, "end of the program")
-        while select.select([self._master], [], [], 0)[0]:
-            self._feed(os.read(self._master, 1 << 16))
+        self.pump()
         self.errors += self.process.stderr.read()
         return self.process.returncode
 
@@ -96,7 +96,13 @@ class NativeTerminal:
             self._feed(os.read(self._master, 1 << 16))
         return time.monotonic() < deadline
 
+    def pump(self) -> None:
+        """Read and answer what the program wrote, without waiting."""
+        while select.select([self._master], [], [], 0)[0]:
+            self._feed(os.read(self._master, 1 << 16))
+
     def _feed(self, data: bytes) -> None:
+        self.written += data
         self.emulator.feed(data)
         replies = self.emulator.take_replies()
         if replies:

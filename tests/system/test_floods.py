@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.system.client import Client
+from tests.system import watcher
+from tests.system.client import LIMIT_S, Client
 from tests.system.conftest import DaemonProcess
 from tests.waiting import wait_until
 
@@ -88,3 +95,70 @@ def test_interrupt_reaches_a_flooding_program(daemon: DaemonProcess) -> None:
     client.type(stream, b"\x03")
     client.until(lambda: client.sessions[session["id"]]["state"] == "exited", 20)
     assert time.monotonic() - began < 10
+
+
+@contextmanager
+def stopped_watcher(daemon: DaemonProcess, session: str, last: str) -> Iterator[subprocess.Popen[str]]:
+    """A client in a process that was stopped after its first screen."""
+    argv = [sys.executable, watcher.__file__, str(daemon.home.daemon_socket), session, last]
+    env = {**daemon.env, "PYTHONPATH": str(Path(watcher.__file__).parents[2])}
+    with subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline(), "the watcher did not come up"
+            process.send_signal(signal.SIGSTOP)
+            wait_until(lambda: _state(process.pid) == "T", 10, "the stop")
+            yield process
+        finally:
+            process.kill()
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_a_stopped_client_delays_nobody_and_gets_one_fresh_screen_when_it_goes_on(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "read go; seq 1 3000000; echo flooded; read go; echo the very end; cat")["id"]
+    echo = client.attach(client.spawn("cat")["id"])
+    watching = client.attach(session)
+    with stopped_watcher(daemon, session, "the very end\r\n") as stopped:
+        before = resident_kb(daemon.pid)
+        client.type(watching, b"go\r")
+        for number in range(20):
+            client.type(echo, b"echo %d\r" % number)
+            client.until_output(echo, b"echo %d\r\necho %d\r\n" % (number, number))
+        client.until_output(watching, b"flooded\r\n", 90)
+        assert len(watching.results) == 1 and watching.gaps == 0, "who keeps up is not disturbed"
+        assert resident_kb(daemon.pid) - before < GROWTH_MAX_KB
+        stopped.send_signal(signal.SIGCONT)
+        wait_until(lambda: _state(stopped.pid) != "T", 10, "its return")
+        client.type(watching, b"go\r")
+        client.until_output(watching, b"the very end\r\n")
+        assert stopped.stdout is not None
+        got = json.loads(stopped.stdout.readline())
+    assert got["starts"] == 2, "its first screen, and one in place of all that it missed"
+    assert (got["gaps"], got["offset"]) == (0, watching.offset)
+    assert b"3000000\r\nflooded\r\ngo\r\nthe very end\r\n" in bytes.fromhex(got["tail"])
+
+
+def test_a_session_that_ends_while_its_screen_is_being_sent_is_shown_to_its_end(daemon: DaemonProcess) -> None:
+    """Killed before the screen was asked for, while its history is on its way, and after it came."""
+    client = daemon.client()
+    for step in range(8):
+        script = f"seq 1 20000; echo last words {step}; exec sleep 600"
+        session = client.spawn("sh", "-c", script, rows=24, cols=80)["id"]
+        client.request("wait_session", session=session, text=f"last words {step}")
+        late = daemon.client(acknowledge=step % 2 == 0)
+        asked = late.ask("attach_session", session=session)
+        if step >= 4:
+            late.until(lambda late=late: late.streams, LIMIT_S)  # the head is there, and perhaps a part
+        client.ask("kill_session", session=session)
+        stream = late.streams[late.result(asked)["handle"]]
+        late.until(lambda stream=stream: stream.painted, LIMIT_S)
+        late.event("session_exited", session=session)
+        late.until(lambda late=late, session=session: late.state(session) == "exited", LIMIT_S)
+        assert f"last words {step}".encode() in stream.data
+        again = late.attach(session)
+        assert f"last words {step}".encode() in again.payloads[0]
+        late.socket.close()

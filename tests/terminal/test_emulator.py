@@ -8,41 +8,9 @@ from attn.terminal import binding, emulator
 from attn.terminal.cells import text
 from attn.terminal.emulator import Emulator, EmulatorError, self_test
 from tests.terminal.judge import copy_of, differences, recordings
+from tests.terminal.queries import ANSWERS, STARTS
 
 WIDE = "漢字漢字漢".encode()
-
-# Every query that the agents and common programs send, and the answer. What a terminal should not answer has b"".
-ANSWERS = {
-    b"\x1b[c": b"\x1b[?62;22c",
-    b"\x1bZ": b"\x1b[?62;22c",
-    b"\x1b[>c": b"\x1b[>1;0;0c",
-    b"\x1b[=c": b"\x1bP!|00000000\x1b\\",
-    b"\x1b[5n": b"\x1b[0n",
-    b"\x1b[3;7H\x1b[6n": b"\x1b[3;7R",
-    b"\x1b[?2026$p": b"\x1b[?2026;2$y",
-    b"\x1b[?2004h\x1b[?2004$p": b"\x1b[?2004;1$y",
-    b"\x1b[4$p": b"\x1b[4;2$y",
-    b"\x1b[?9999$p": b"\x1b[?9999;0$y",
-    b"\x1b[>q": b"\x1bP>|attn\x1b\\",
-    b"\x1b[>0q": b"\x1bP>|attn\x1b\\",
-    b"\x1b[?u": b"\x1b[?0u",
-    b"\x1b[>7u\x1b[?u": b"\x1b[?7u",
-    b"\x1b[14t": b"\x1b[4;384;640t",
-    b"\x1b[16t": b"\x1b[6;16;8t",
-    b"\x1b[18t": b"\x1b[8;24;80t",
-    b"\x1b[?996n": b"\x1b[?997;1n",
-    b"\x1b]4;1;?\x07": b"\x1b]4;1;rgb:cccc/6666/6666\x07",
-    b"\x1b]10;?\x1b\\": b"\x1b]10;rgb:d4d4/d4d4/d4d4\x1b\\",
-    b"\x1b]11;?\x07": b"\x1b]11;rgb:1e1e/1e1e/1e1e\x07",
-    b"\x1b]12;?\x1b\\": b"\x1b]12;rgb:d4d4/d4d4/d4d4\x1b\\",
-    b"\x1b]11;#0d1117\x07\x1b]11;?\x07": b"\x1b]11;rgb:0d0d/1111/1717\x07",
-    b"\x1bP$qm\x1b\\": b"\x1bP1$r0m\x1b\\",
-    b"\x1bP$q q\x1b\\": b"\x1bP1$r2 q\x1b\\",
-    b"\x1b]2;secret\x07\x1b[21t": b"",
-    b"\x1b]52;c;?\x07": b"",
-    b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\": b"",
-    b"\x1bP+q544e\x1b\\": b"",
-}
 
 
 @pytest.mark.parametrize("query", ANSWERS)
@@ -51,6 +19,16 @@ def test_every_query_gets_its_answer_once(query: bytes) -> None:
     terminal.feed(query)
     assert terminal.take_replies() == ANSWERS[query]
     assert terminal.take_replies() == b""
+
+
+@pytest.mark.parametrize("program", STARTS)
+def test_a_program_that_asks_for_everything_at_its_start_is_answered_in_order(program: str) -> None:
+    asked, answers = STARTS[program]
+    whole, split = Emulator(24, 80), Emulator(24, 80)
+    whole.feed(asked)
+    for byte in asked:
+        split.feed(bytes([byte]))
+    assert whole.take_replies() == split.take_replies() == answers
 
 
 @pytest.mark.parametrize(("rows", "cols"), [(40, 120), (24, 80), (50, 200)])
@@ -66,13 +44,13 @@ def test_one_made_in_advance_is_as_one_made_to_measure(rows: int, cols: int) -> 
 
 
 def test_answers_come_in_the_order_of_the_queries_however_they_are_split() -> None:
-    queries = b"\x1b[?u\x1b[c\x1b[6n\x1b]10;?\x1b\\\x1b]11;?\x1b\\"  # what codex sends at its start
+    queries = b"\x1b[?u\x1b[c\x1b[6n\x1b[?6n\x1b]10;?\x1b\\\x1b]11;?\x1b\\"  # as codex at its start, and one more
     whole, split = Emulator(24, 80), Emulator(24, 80)
     whole.feed(queries)
     for byte in queries:
         split.feed(bytes([byte]))
     answers = whole.take_replies()
-    assert answers.startswith(b"\x1b[?0u\x1b[?62;22c\x1b[1;1R\x1b]10;rgb:")
+    assert answers.startswith(b"\x1b[?0u\x1b[?62;22c\x1b[1;1R\x1b[?1;1R\x1b]10;rgb:")
     assert split.take_replies() == answers
 
 

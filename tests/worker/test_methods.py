@@ -235,6 +235,40 @@ def test_enter_alone_is_typed_once(tmp_path: Path) -> None:
         assert client.output.count(b"\r") - client.output.count(b"\r\n") == 1
 
 
+def test_nothing_is_pasted_before_an_enter_alone(tmp_path: Path) -> None:
+    raw = "stty raw -echo; printf '\\033[?2004hready'; exec cat -v"
+    with inside(tmp_path, "sh", "-c", raw) as worker, attached(worker) as client:
+        client.wait_text("ready")
+        assert client.call("send", text="", enter=True, ready_ms=20_000) == {"written": 1}
+        client.call("send", text="x", enter=False, ready_ms=0)
+        client.wait_text("^M^[[200~x^[[201~")
+
+
+def test_a_text_is_typed_when_the_terminal_took_all_of_it(tmp_path: Path) -> None:
+    raw = "stty raw -echo; printf '\\033[?2004hready'; read -r line < GO; exec head -c 60013 > /dev/null"
+    os.mkfifo(tmp_path / "GO")
+    with inside(tmp_path, "sh", "-c", raw.replace("GO", str(tmp_path / "GO"))) as worker, attached(worker) as client:
+        client.wait_text("ready")
+        sent = client.ask("send", text="x" * 60_000, enter=True, ready_ms=0)
+        # Nobody reads: the terminal takes some 20 KB, so nothing is answered while others are.
+        turn_until(worker, lambda: 0 < worker.host.taken_bytes < worker.host.accepted_bytes, "a full terminal")
+        client.call("info")
+        assert sent not in client.answers
+        with open(tmp_path / "GO", "w") as go:
+            go.write("go\n")
+        assert client.result(sent) == {"written": 60_013}
+
+
+def test_a_program_that_does_not_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(methods, "TAKE_MAX_MS", 200)
+    with inside(tmp_path, "sh", "-c", "stty raw -echo; printf ready; exec sleep 60") as worker:
+        with attached(worker) as client:
+            client.wait_text("ready")
+            with pytest.raises(Refused, match="does not read") as refused:
+                client.call("send", text="x" * 60_000, enter=True, ready_ms=0)
+            assert refused.value.code == "not_ready"
+
+
 def test_too_many_texts_and_texts_nobody_reads_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(methods, "SENDS_MAX", 2)
     monkeypatch.setattr(host_module, "INPUT_MAX_BYTES", 100)

@@ -19,7 +19,7 @@ from attn.wire.client_requests import GetScreen, SendText, WaitSession
 from attn.wire.client_views import ScreenFormat
 
 # Above the daemon's own bounds for a program that is not ready to read and for a text to appear.
-SEND_TIMEOUT_S: Final = 30.0
+SEND_TIMEOUT_S: Final = 45.0
 # A wait survives restarts of the daemon, but not a daemon that never stays.
 RECONNECTS_MAX: Final = 20
 # 23 days. A socket waits for at most 2^31 - 1 ms (poll(2)), of which ANSWER_TIMEOUT_S is the daemon's.

@@ -83,6 +83,7 @@ class Subscription:
         self._acked = 0  # and up to here it is on the client's screen
         self._payload_bytes = 0  # of a fresh start, sent and not acknowledged
         self._ended = True  # the last fresh start was sent whole
+        self._applied = True  # and acknowledged, which says more than the offset where it carried nothing
         self._told = False  # the client knows that a fresh start will come
         self._again = False  # it was overtaken while on its way: another one must follow
         self._backlog = bytearray()  # output from _sent on
@@ -153,7 +154,7 @@ class Subscription:
             self._phase = _Phase.PAINTING
             self._base = self._sent = offset
             self._acked = min(self._acked, offset)
-            self._ended = self._told = False
+            self._ended = self._applied = self._told = False
         return []
 
     def on_chunk(self, data: bytes, last: bool) -> list[Effect]:
@@ -176,7 +177,7 @@ class Subscription:
         """The client has applied everything up to `offset`."""
         self._acked = max(self._acked, min(offset, self._sent))
         if self._ended and offset >= self._base:
-            self._payload_bytes = 0
+            self._payload_bytes, self._applied = 0, True
         return self._request() if self._phase is _Phase.WAITING else self._flush()
 
     def on_link_lost(self) -> list[Effect]:
@@ -220,7 +221,7 @@ class Subscription:
 
     def _request(self) -> list[Effect]:
         # A fresh start that the link cut off is never acknowledged; the next one takes its place at the client.
-        drained = not self._ended or (self._acked >= self._sent and self._payload_bytes == 0)
+        drained = not self._ended or (self._acked >= self._sent and self._applied)
         if self._phase is not _Phase.WAITING or not self._linked or not drained:
             return []
         self._phase = _Phase.ASKED

@@ -24,8 +24,8 @@ _BODY: Final = rb"[\x20-\x3f" + _C0 + rb"]*+"  # parameters, intermediates, and 
 _TEXT: Final = rb"(?:[^\x07\x18\x1a\x1b\xc2]|\xc2(?!\x9c))*+"
 _DATA: Final = rb"(?:[^\x18\x1a\x1b\xc2]|\xc2(?!\x9c))*+"  # of DCS and APC, which BEL does not end
 # The end of the data counts as an end: an unfinished string was cut off before, so what follows is held and is an ESC.
-_OSC_END: Final = rb"(?:\x07|\x1b\\|\xc2\x9c|(?=\x1b[^\\]|\Z))"
-_ST: Final = rb"(?:\x1b\\|\xc2\x9c|(?=\x1b[^\\]|\Z))"
+_OSC_END: Final = rb"(?:\x07|\x1b\\|\xc2\x9c|(?=\x1b(?!\\)|\Z))"
+_ST: Final = rb"(?:\x1b\\|\xc2\x9c|(?=\x1b(?!\\)|\Z))"
 
 # Prefix, parameters, intermediates and final byte of every CSI that a terminal answers (ctlseqs of xterm, kitty,
 # contour). Sets that share a final byte, like `> n`, `> u` or `SP q`, are not here.

@@ -15,6 +15,9 @@ from attn.terminal._ghostty_abi import ffi
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# What XTGETTCAP answers for TN: the TERM that every program in a session gets.
+TERMINFO_NAME: Final = b"xterm-256color"
+
 # GhosttyTerminalOption
 OPT_WRITE_PTY: Final = 1
 OPT_BELL: Final = 2
@@ -31,6 +34,7 @@ OPT_CLIPBOARD_WRITE: Final = 26
 OPT_SCROLLBACK_MAX_BYTES: Final = 27
 OPT_SCROLLBACK_MAX_LINES: Final = 28
 OPT_CONTINUATION_MAX_BYTES: Final = 31
+OPT_TERMINFO_NAME: Final = 37
 OPT_CLIPBOARD_WRITE_MAX_BYTES: Final = 39
 
 # GhosttyTerminalData
@@ -168,6 +172,7 @@ class Terminal:
         name = ffi.new("char[]", b"attn")
         identity = ffi.new("GhosttyString*", {"ptr": ffi.cast("uint8_t*", name), "len": 4})
         self._keep += [name, identity]
+        self._set_string(OPT_TERMINFO_NAME, TERMINFO_NAME)
         callbacks: tuple[tuple[int, str, Callable[..., object]], ...] = (
             (OPT_WRITE_PTY, "WritePty", lambda _t, _u, data, size: listener.reply(bytes(ffi.buffer(data, size)))),
             (OPT_BELL, "Bell", lambda _t, _u: listener.bell()),
@@ -185,6 +190,11 @@ class Terminal:
 
     def _set(self, option: int, value: Any) -> None:
         _check(self._lib.ghostty_terminal_set(self._handle, option, value), f"terminal_set {option}")
+
+    def _set_string(self, option: int, value: bytes) -> None:
+        text = ffi.new("char[]", value)
+        self._keep.append(text)
+        self._set(option, ffi.new("GhosttyString*", {"ptr": ffi.cast("uint8_t*", text), "len": len(value)}))
 
     def set_bytes(self, option: int, value: int) -> None:
         """Set an option that is a size in bytes."""

@@ -33,6 +33,12 @@ _COLOR_OPTIONS: Final = (binding.OPT_COLOR_FOREGROUND, binding.OPT_COLOR_BACKGRO
 _MODE_BRACKETED_PASTE: Final = 2004
 _MODE_REPORT_COLOR_SCHEME: Final = 2031
 _MODE_ORIGIN: Final = 6
+# XTGETTCAP Ms. Programs take it for a clipboard that can be read as well, and then wait for what is never answered.
+_CLIPBOARD_CAPABILITY: Final = b"\x1bP1+r4D73"
+_NO_CLIPBOARD_CAPABILITY: Final = b"\x1bP0+r4D73\x1b\\"
+# The one query of common programs that the library leaves out (DECXCPR), and the one that it answers in its place.
+_EXTENDED_POSITION: Final = b"\x1b[?6n"
+_POSITION: Final = b"\x1b[6n"
 
 
 class EmulatorError(Exception):
@@ -49,6 +55,8 @@ class _Outbox:
         self.events: dict[str, str] = {}
 
     def reply(self, data: bytes) -> None:
+        if data.startswith(_CLIPBOARD_CAPABILITY):
+            data = _NO_CLIPBOARD_CAPABILITY
         if len(self.replies) + len(data) <= _REPLIES_MAX_BYTES:
             self.replies += data
 
@@ -159,9 +167,30 @@ class Emulator:
 
     def feed(self, data: bytes) -> None:
         """Parse what the program wrote, in pieces of any size."""
+        split = self._tail[1 - len(_EXTENDED_POSITION) :] + data[: len(_EXTENDED_POSITION) - 1]
+        if _EXTENDED_POSITION not in data and _EXTENDED_POSITION not in split:
+            self._parse(data)
+            return
+        # ESC begins a sequence wherever it stands, so these bytes always are one.
+        recent = self._tail[1 - len(_EXTENDED_POSITION) :]
+        *asking, rest = (recent + data).split(_EXTENDED_POSITION)
+        for index, part in enumerate(asking):
+            whole = part + _EXTENDED_POSITION
+            self._parse(whole if index else whole[len(recent) :])
+            self._report_position()
+        self._parse(rest if asking else rest[len(recent) :])
+
+    def _parse(self, data: bytes) -> None:
         if self._terminal.feed(data) != self._outbox.grid[1]:
             self._resize()  # DECCOLM (132 columns) was obeyed, but only clients change the size
         self._tail = data[-_TAIL_BYTES:] if len(data) >= _TAIL_BYTES else (self._tail + data)[-_TAIL_BYTES:]
+
+    def _report_position(self) -> None:
+        """Answer DECXCPR: what the cursor position report says, with the prefix that tells it from Shift-F3."""
+        replies = self._outbox.replies
+        before = len(replies)
+        self._terminal.feed(_POSITION)
+        replies[before:] = replies[before:].replace(b"\x1b[", b"\x1b[?", 1)
 
     def take_replies(self) -> bytes:
         """Answers to the program's queries, in order; to be written to the PTY. Empties them."""

@@ -115,6 +115,10 @@ class Host:
         self.exit: Exit | None = None
         self.last_output_at_ms: int | None = None
         self.dropped_inputs = 0
+        self.accepted_bytes = 0
+        """Bytes for the program that were queued so far."""
+        self.taken_bytes = 0
+        """How many of those the terminal took."""
         self._methods = methods
         self._peers: dict[int, _Peer] = {}
         self._bulks: deque[_Bulk] = deque()
@@ -275,6 +279,7 @@ class Host:
             raise InputRefused("input_full", f"the program has not read {self._input_bytes} bytes yet")
         self._input.append(_Input(data, connection, request_id))
         self._input_bytes += len(data)
+        self.accepted_bytes += len(data)
         return self.typed(0) if not data else []
 
     @property
@@ -286,6 +291,7 @@ class Host:
         """The PTY took `count` bytes of `pending_input`."""
         self._written += count
         self._input_bytes -= count
+        self.taken_bytes += count
         effects: list[Effect] = []
         while self._input and self._written == len(self._input[0].data):
             done = self._input.popleft()

@@ -25,6 +25,8 @@ MAX_PIXELS: Final = 65535
 # A line that the kernel edits holds this many bytes, the rest is silently lost (N_TTY_BUF_SIZE, termios(3)).
 CANONICAL_LINE_BYTES: Final = 4095
 ENTER_PAUSE_MS: Final = 300
+# A program that reads takes a text at once, whatever its length; one that is stopped or busy for longer is named.
+TAKE_MAX_MS: Final = 5000
 READY_POLL_MS: Final = 50
 # A TUI asks for bracketed pastes a moment after it left canonical mode; a text in between would come in as keys.
 SETTLE_MS: Final = 300
@@ -270,6 +272,7 @@ class Sender:
         self._worker = worker
         self._queue: deque[Sending] = deque()
         self._canonical_ms = -SETTLE_MS
+        self._mark = self._take_until_ms = 0
 
     def add(self, sending: Sending) -> None:
         """Raises MethodError `busy` when too many wait already."""
@@ -290,7 +293,8 @@ class Sender:
             if pty.canonical(worker.program.master) and not (whole and len(lines) == 1):
                 self._refuse("not_ready", "the program does not take input yet, and would lose a part of it")
                 return
-        self._type(worker.screen.paste(sending.text), 0, enter=sending.enter)
+        # An empty paste is not nothing: Claude Code takes it for a picture in the clipboard.
+        self._type(worker.screen.paste(sending.text) if sending.text else b"", 0, enter=sending.enter)
 
     def _ready(self, whole: bool) -> bool:
         """Does the program take a text now; `whole` if none of its lines is too long for canonical mode."""
@@ -301,13 +305,27 @@ class Sender:
         return self._worker.screen.bracketed_paste or now_ms() >= self._canonical_ms + SETTLE_MS
 
     def _type(self, data: bytes, before: int, *, enter: bool) -> None:
-        """Type `data` after `before` bytes that are typed already, then go on: Enter if it is due, or the next text."""
+        """Type `data` after `before` bytes that are typed already; go on when the terminal took all of it."""
         try:
             self._worker.type(data)
         except InputRefused as refused:
             self._refuse(refused.code, str(refused))
             return
-        written = before + len(data)
+        self._mark, self._take_until_ms = self._worker.host.accepted_bytes, now_ms() + TAKE_MAX_MS
+        self._go_on(before + len(data), enter=enter)
+
+    def _go_on(self, written: int, *, enter: bool) -> None:
+        """`written` bytes are typed: Enter if it is due, or the next text, once the terminal took them."""
+        host = self._worker.host
+        if host.taken_bytes < self._mark:
+            if host.exit is not None:
+                self._refuse("exited", "the program has ended")
+            elif now_ms() >= self._take_until_ms:
+                left = self._mark - host.taken_bytes
+                self._refuse("not_ready", f"the program does not read: {left} bytes wait in its terminal")
+            else:
+                self._worker.loop.after("send", READY_POLL_MS, lambda: self._go_on(written, enter=enter))
+            return
         if enter:
             self._worker.loop.after("send", ENTER_PAUSE_MS, lambda: self._type(b"\r", written, enter=False))
             return

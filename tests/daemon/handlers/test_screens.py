@@ -13,7 +13,7 @@ from attn.daemon.sessions.live import Session
 from attn.errors import AttnError
 from attn.wire import client_api
 from attn.wire.client_events import ScreenResult
-from attn.wire.client_requests import GetScreen, SendText, SpawnSession, WaitSession
+from attn.wire.client_requests import GetScreen, SpawnSession, WaitSession
 from tests.daemon.scripted import RecordingPeer
 from tests.daemon.test_hub import add
 
@@ -31,29 +31,6 @@ async def text(desk: Desk, session: Session) -> str:
     peer = RecordingPeer()
     await screens.get_screen(desk, peer, GetScreen(id=1, session=session.id))
     return b"".join(data for _, _, _, data in peer.frames).decode()
-
-
-async def test_typing_is_confirmed_before_enter(desk: Desk) -> None:
-    session = await start(desk, "cat")
-    peer = RecordingPeer()
-    sent = await screens.send_text(
-        desk, peer, SendText(id=1, session=session.id, text="hello", enter=True, confirm=True)
-    )
-    assert sent.result == "confirmed"
-    await screens.wait_session(desk, peer, WaitSession(id=2, session=session.id, text="hello\nhello", timeout_ms=9000))
-    sent = await screens.send_text(desk, peer, SendText(id=3, session=session.id, text="more"))
-    assert sent.result == "typed"
-
-
-async def test_what_is_not_echoed_is_not_confirmed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(screens, "CONFIRM_LIMIT_S", 0.3)
-    session = await start(desk, "sh", "-c", "stty -echo; echo hello ready; read x; echo got $x; cat")
-    peer = RecordingPeer()
-    await screens.wait_session(desk, peer, WaitSession(id=1, session=session.id, text="ready", timeout_ms=9000))
-    with pytest.raises(AttnError, match="not_confirmed") as raised:
-        await screens.send_text(desk, peer, SendText(id=2, session=session.id, text="hello", enter=True, confirm=True))
-    assert raised.value.exit_status == 3 and "Enter was not typed" in raised.value.remedy
-    assert "got" not in await text(desk, session)
 
 
 async def test_waiting_sees_history_ends_and_time_outs(desk: Desk) -> None:
@@ -113,7 +90,7 @@ async def test_a_text_that_nobody_can_look_for_any_more_was_not_found(
         return ""
 
     session = add(desk.hub)
-    monkeypatch.setattr(screens, "_joined", nothing)
+    monkeypatch.setattr(screens, "joined_text", nothing)
     desk.hub.session_found(session, False, None)
     assert session.state == "lost"
     with pytest.raises(AttnError, match="session_ended"):

@@ -14,7 +14,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from attn.daemon.handlers import screens, sessions, status, streams
+from attn.daemon.handlers import screens, sending, sessions, status, streams
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.handlers.streams import error_of
 from attn.daemon.peer import REQUESTS_MAX, Peer
@@ -44,7 +44,7 @@ REQUESTS: Final[Mapping[type, Answer]] = MappingProxyType(
         wire.AttachSession: streams.attach_session,
         wire.DetachSession: streams.detach_session,
         wire.ResizeSession: sessions.resize_session,
-        wire.SendText: screens.send_text,
+        wire.SendText: sending.send_text,
         wire.GetScreen: screens.get_screen,
         wire.WaitSession: screens.wait_session,
         wire.KillSession: sessions.kill_session,

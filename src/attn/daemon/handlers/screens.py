@@ -1,4 +1,4 @@
-"""Screens as data, and what is decided by looking at them: confirmed typing, waiting for a text."""
+"""Screens as data, and waiting until one shows a text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,15 @@ from attn.daemon.sessions.live import Session
 from attn.daemon.workers.link import Json
 from attn.errors import AttnError
 from attn.wire import client_api, worker_api
-from attn.wire.client_events import ScreenResult, SendResult, WaitResult
-from attn.wire.client_requests import GetScreen, SendText, WaitSession
+from attn.wire.client_events import ScreenResult, WaitResult
+from attn.wire.client_requests import GetScreen, WaitSession
 from attn.wire.client_views import Cursor
 
 Source = Literal["live", "persisted"]
 
-CONFIRM_LIMIT_S: Final = 2.0
 LOOK_EVERY_S: Final = 0.05
 # History that is searched again while waiting for a text; the first look takes all of it.
 WAIT_HISTORY_LINES: Final = 1000
-# How long the worker waits for a program that has not put its terminal in raw mode yet.
-READY_LIMIT_MS: Final = 2000
-SEND_LIMIT_S: Final = 10.0
 
 
 async def get_screen(desk: Desk, peer: Peer, message: GetScreen) -> None:
@@ -46,38 +42,11 @@ async def get_screen(desk: Desk, peer: Peer, message: GetScreen) -> None:
     peer.send_binary(client_api.SNAPSHOT_END, handle, head["offset"], b"")
 
 
-async def send_text(desk: Desk, peer: Peer, message: SendText) -> SendResult:
-    """Type a text; with `confirm` Enter follows only once the text stands on the screen."""
-    session = desk.session(message.session)
-    link = desk.link(session)
-    if len(message.text.encode()) > worker_api.CHUNK_MAX_BYTES * 8:
-        raise AttnError("message_too_large", "the text is over 512 KiB", "send a file's path in place of its text")
-    needle = next((line.rstrip() for line in reversed(message.text.splitlines()) if line.strip()), "")
-    before = (await _joined(desk, session, WAIT_HISTORY_LINES)).count(needle) if message.confirm and needle else 0
-    params = {"text": message.text, "enter": message.enter and not message.confirm, "ready_ms": READY_LIMIT_MS}
-    await link.call("send", params, limit_s=SEND_LIMIT_S)
-    if not message.confirm:
-        return SendResult(id=message.id, result="typed")
-    try:
-        async with asyncio.timeout(CONFIRM_LIMIT_S):
-            while needle and (await _joined(desk, session, WAIT_HISTORY_LINES)).count(needle) <= before:
-                await asyncio.sleep(LOOK_EVERY_S)
-    except TimeoutError as error:
-        raise AttnError(
-            "not_confirmed",
-            f"the text was typed into {session.label}, but did not appear on its screen within {CONFIRM_LIMIT_S:g} s",
-            f"look with attn screen {session.id}" + ("; Enter was not typed" if message.enter else ""),
-        ) from error
-    if message.enter:
-        await link.call("send", {**params, "text": "", "enter": True}, limit_s=SEND_LIMIT_S)
-    return SendResult(id=message.id, result="confirmed")
-
-
 async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResult:
     """`exit` null: the text stands there; set: the program ended (without the text, if one was given)."""
     session = desk.session(message.session)
     seconds = None if message.timeout_ms is None else message.timeout_ms / 1000
-    if message.text is not None and message.text in await _joined(desk, session, None):
+    if message.text is not None and message.text in await joined_text(desk, session, None):
         return WaitResult(id=message.id, exit=None)
     try:
         async with asyncio.timeout(seconds):
@@ -101,7 +70,7 @@ async def _appears(desk: Desk, session: Session, text: str) -> bool:
     clock = asyncio.get_running_loop()
     while True:
         ended, offset, began_s = session.ended.is_set(), session.offset, clock.time()
-        if text in await _joined(desk, session, WAIT_HISTORY_LINES):
+        if text in await joined_text(desk, session, WAIT_HISTORY_LINES):
             return True
         if ended:
             return False
@@ -124,7 +93,8 @@ async def _info(session: Session) -> Json | None:
         return None
 
 
-async def _joined(desk: Desk, session: Session, history: int | None) -> str:
+async def joined_text(desk: Desk, session: Session, history: int | None) -> str:
+    """What a session shows below `history` lines of scrollback (None: all), soft wraps joined."""
     _, data, _ = await _screen(desk, session, "joined", history)
     return data.decode(errors="replace")
 
