@@ -17,6 +17,7 @@ from attn.bundle import identity
 from attn.bundle.bundle import list_bundles
 from attn.bundle.files import BundleDamaged
 from attn.paths import Home, home_from_env
+from tests.system import processes
 from tests.system.client import Client
 from tests.waiting import wait_until
 
@@ -57,6 +58,10 @@ class DaemonProcess:
     def _listens(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended with {self.process.returncode}: {self.said()}"
+        return self.answers()
+
+    def answers(self) -> bool:
+        """Does somebody listen on the daemon's socket?"""
         try:
             Client(self.home.daemon_socket).socket.close()
         except OSError:
@@ -92,23 +97,31 @@ class DaemonProcess:
         return self.start()
 
     def close(self) -> None:
-        """End the daemon, then every worker that this home's bundles name, by its proved identity."""
+        """End everything of this home, and remove it."""
+        self.end_all()
+        shutil.rmtree(self.home.root.parent, ignore_errors=True)
+
+    def end_all(self) -> None:
+        """End the daemon, its clients, and every process of this home: by its environment, or by its bundle."""
         for client in self.clients:
             client.socket.close()
         if self.process is not None and self.process.poll() is None:
             self.end(signal.SIGKILL)
+        for pid in {*processes.of_home(self.home), *self._named_by_bundles()}:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it ended by itself
+
+    def _named_by_bundles(self) -> Iterator[int]:
+        """Workers that were not started by a daemon of ours, and their programs; by their proved identity."""
         for bundle in list_bundles(self.home.run):
             try:
                 worker = bundle.worker()
             except (OSError, BundleDamaged):
                 continue
             if worker is not None and identity.same_process(worker.pid, worker.start_time, worker.boot_id):
-                for pid in (worker.child_pid, worker.pid):
-                    try:
-                        os.kill(pid, signal.SIGKILL)
-                    except ProcessLookupError:
-                        continue  # it ended by itself
-        shutil.rmtree(self.home.root.parent, ignore_errors=True)
+                yield from (worker.child_pid, worker.pid)
 
 
 def make_daemon(env: Mapping[str, str] | None = None) -> DaemonProcess:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -95,6 +96,14 @@ def test_notes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         note(f"line {number}")
     assert [line.split(b" ", 1)[1] for line in written] == [b"line 0\n", b"line 1\n"]
+
+
+def test_a_note_that_cannot_be_written_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int, __: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(os, "write", full)
+    note("nobody reads this")
 
 
 def test_a_failure_is_noted_with_its_traceback_and_bounded(

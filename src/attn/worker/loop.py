@@ -46,9 +46,12 @@ _notes_left = 200
 
 
 def note(text: str) -> None:
-    """One line for `worker.err`: what nobody else can be told."""
+    """One line for `worker.err`: what nobody else can be told. On a full disk it is dropped, and nothing else fails."""
     if _may_note():
-        os.write(2, f"{wall_ms()} {text}\n".encode(errors="replace"))
+        try:
+            os.write(2, f"{wall_ms()} {text}\n".encode(errors="replace"))
+        except OSError:
+            return
 
 
 def note_failure() -> None:
