@@ -43,7 +43,10 @@ class Need:
 
 NEEDS = (
     Need("the browser of tests/browser", _program("chromium"), "chromium"),
-    Need("the peer of the bench", _program("tmux"), "tmux"),
+    Need("the peer of the bench, and a terminal to attach in", _program("tmux"), "tmux"),
+    Need("a terminal to attach in", _program("xterm"), "xterm"),
+    Need("a terminal to attach in", _program("kitty"), "kitty"),
+    Need("the display of those terminals", _program("Xvfb"), "xvfb"),
     Need("stopping a process at a chosen system call", _program("strace"), "strace"),
     Need("asking for fonts", _program("fc-list"), "fontconfig"),
     Need("wide characters in screenshots", _font(":lang=ja"), "fonts-noto-cjk"),

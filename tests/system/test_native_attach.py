@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from tests.system.native_terminal import NativeTerminal
 from tests.waiting import wait_until
 
 DETACH = b"\x1c\x1c"
+FRAME = b"\x1b[?2026h\x1b[?25l\x1b[?7l"
 # Everything that a full-screen program sets, and two questions.
 TUI = (
     "\\033[22;0t\\033]0;tui\\007\\033[?1049h\\033[?1h\\033=\\033[?1002;1006;2004;1004h\\033[>1u\\033[>4;2m"
@@ -138,6 +140,45 @@ def test_a_pinned_size_is_painted_clipped(daemon: DaemonProcess) -> None:
         assert max(len(line) for line in terminal.lines()) <= 60
         terminal.type(DETACH)
         assert terminal.wait() == 0
+
+
+def test_frames_of_another_size_are_at_most_twenty_a_second(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "read go; seq 1 400000; echo flooded; cat", rows=30, cols=100)["id"]
+    client.request("resize_session", session=session, rows=30, cols=100)
+    with attached(daemon, "attach", session) as terminal:
+        stream = client.attach(session)
+        terminal.until(lambda: FRAME in terminal.written, "first frame")
+        began, before = time.monotonic(), terminal.written.count(FRAME)
+        client.type(stream, b"go\r")
+        terminal.until_shown("flooded")
+        frames, took_s = terminal.written.count(FRAME) - before, time.monotonic() - began
+        assert 1 <= frames <= 20 * took_s + 2
+        assert len(terminal.written) < 1 << 20, "the flood itself was passed on"
+        terminal.type(DETACH)
+        assert terminal.wait() == 0
+
+
+def test_a_session_that_starts_another_is_its_parent(daemon: DaemonProcess) -> None:
+    with attached(daemon, "new", "--attach", "--label", "outer", "--", "bash", "--norc") as terminal:
+        terminal.until_shown("bash")
+        terminal.type(f"{sys.executable} -m attn new --label inner -- cat\r".encode())
+        client = daemon.client()
+        client.until(lambda: len(client.sessions) == 2)
+        by_label = {session["label"]: session for session in client.sessions.values()}
+        assert by_label["inner"]["parent"] == by_label["outer"]["id"]
+        assert by_label["outer"]["parent"] is None
+
+
+def test_a_daemon_that_is_replaced_by_another_drops_the_attach(daemon: DaemonProcess) -> None:
+    with attached(daemon, "new", "--attach", "--label", "x", "--", "bash", "--norc") as terminal:
+        terminal.until_shown("bash")
+        daemon.kill()
+        daemon.home.daemon_id.write_text("anotherone\n")
+        daemon.start()
+        assert terminal.wait() == 254
+        assert terminal.errors.startswith(b"daemon_unreachable: ")
+        assert_untouched(terminal)
 
 
 def test_reading_only_types_nothing_and_leaves_the_size(daemon: DaemonProcess) -> None:

@@ -125,6 +125,18 @@ def test_modes_that_terminals_start_differently_are_left(mode: int) -> None:
     assert tracker.undo() == b"\x1b\\\x1b[m"
 
 
+def test_the_cursor_looks_as_it_did_before() -> None:
+    tracker = ModeTracker()
+    tracker.heard(b"typed\x1bP1$r2 q\x1b\\more")
+    tracker.feed(b"\x1b[5 q")
+    assert tracker.undo() == b"\x1b\\\x1b[2 q\x1b[m"
+    tracker.heard(b"\x1bP1$r1 q\x1b\\")
+    tracker.feed(b"\x1b[5 q")
+    assert tracker.undo() == b"\x1b\\\x1b[0 q\x1b[m"
+    tracker.feed(b"\x1b[5 q\x1b[0 q")
+    assert tracker.undo() == b"\x1b\\\x1b[m"
+
+
 def test_titles_that_were_pushed_are_popped() -> None:
     tracker = ModeTracker()
     tracker.feed(b"\x1b[22;0t\x1b[22;2t\x1b[23;2t")

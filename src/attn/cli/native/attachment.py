@@ -148,6 +148,7 @@ class NativeAttachment:
         if data is None:
             self._end = End(EXIT_DROPPED, "this terminal is gone")
             return
+        self._passage.heard(data)
         typed, detach = self._key.feed(without_answers(data), time.monotonic())
         self._type(typed)
         if detach:

@@ -36,13 +36,24 @@ _OSC_UNDO: Final[dict[int, bytes]] = {
 }
 _PROGRESS: Final = b";4;"
 
+# What the cursor looks like. Not every terminal goes back to its default by `0 q` (xterm blinks then), so it is asked.
+ASK_CURSOR_STYLE: Final = b"\x1bP$q q\x1b\\"
+_CURSOR_STYLE: Final = re.compile(rb"\x1bP1\$r([0-9]{1,2}) q\x1b\\")
+
 
 class ModeTracker:
     """Follows the bytes written to a terminal; `undo` gives those that take the changes back."""
 
     def __init__(self) -> None:
         self._unfinished = b""
+        self._style_before = b"0"
         self._clear()
+
+    def heard(self, data: bytes) -> None:
+        """`data` came from the terminal; the answer to ASK_CURSOR_STYLE may be in it."""
+        if (answer := _CURSOR_STYLE.search(data)) is not None:
+            # A blinking block is what xterm's default is, and what kitty calls its own, whatever that looks like.
+            self._style_before = b"0" if answer[1] == b"1" else answer[1]
 
     def _clear(self) -> None:
         self._private: dict[int, bool] = {}  # only those that differ from an untouched terminal
@@ -89,7 +100,7 @@ class ModeTracker:
             sequence
             for wanted, sequence in (
                 (self._margins, b"\x1b[r"),
-                (self._cursor_style, b"\x1b[0 q"),
+                (self._cursor_style, b"\x1b[%s q" % self._style_before),
                 (self._charset, b"\x1b(B\x1b)B\x0f"),
                 (self._keypad, b"\x1b>"),
                 (self._link, b"\x1b]8;;\x1b\\"),

@@ -11,7 +11,7 @@ from typing import Final
 
 from attn.cli.link import Frame
 from attn.cli.native.frames import frame_bytes
-from attn.cli.native.modes import ModeTracker
+from attn.cli.native.modes import ASK_CURSOR_STYLE, ModeTracker
 from attn.core.vtfilter import QueryFilter
 from attn.errors import AttnError
 from attn.wire import client_api
@@ -57,7 +57,11 @@ class Passage:
 
         One line feed for each row scrolls exactly the rows down to the cursor's, wherever the cursor stands.
         """
-        return PUSH_TITLE + b"\r\n" * self.size[0] + CLEAR
+        return PUSH_TITLE + ASK_CURSOR_STYLE + b"\r\n" * self.size[0] + CLEAR
+
+    def heard(self, data: bytes) -> None:
+        """What came from the terminal: keys, and its answers to what `enter` asks."""
+        self._modes.heard(data)
 
     def leave(self) -> bytes:
         """Last of all: modes as they were, the primary screen, the cursor below the last row."""
