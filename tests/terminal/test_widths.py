@@ -41,12 +41,20 @@ def test_the_file_is_what_its_generator_writes() -> None:
 
 def test_the_file_decodes_to_the_widths_of_the_library() -> None:
     text = _exporter().TARGET.read_text()
-    encoded = "".join(re.findall(r'^  "([A-Za-z0-9+/=]+)"', text, re.MULTILINE))
+    table = text.partition("WIDTH_RUNS =")[2].partition(";")[0]
+    encoded = "".join(re.findall(r'^  "([A-Za-z0-9+/=]+)"', table, re.MULTILINE))
     runs = _decode(base64.b64decode(encoded))
     assert runs[0][0] == 0
     ends = [start for start, _width in runs[1:]] + [0x110000]
     for (start, width), end in zip(runs, ends, strict=True):
         assert {codepoint_width(start), codepoint_width(end - 1)} == {width}
+
+
+def test_selectors_are_kept_behind_pictures_alone() -> None:
+    runs = _exporter().selector_runs()
+    kept = {"❤": 1, "☀": 1, "⚠": 1, "1": 0, "#": 0, "a": 0, "☝": 0, "漢": 0}
+    found = {char: [value for start, value in runs if start <= ord(char)][-1] for char in kept}
+    assert found == kept
 
 
 def test_widths_of_well_known_characters() -> None:

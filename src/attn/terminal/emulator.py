@@ -39,6 +39,8 @@ _NO_CLIPBOARD_CAPABILITY: Final = b"\x1bP0+r4D73\x1b\\"
 # The one query of common programs that the library leaves out (DECXCPR), and the one that it answers in its place.
 _EXTENDED_POSITION: Final = b"\x1b[?6n"
 _POSITION: Final = b"\x1b[6n"
+# Allows DECCOLM, which the library obeys by clearing the screen at 132 columns. Only clients change the size.
+_ALLOW_132_COLUMNS: Final = b"\x1b[?40h"
 
 
 class EmulatorError(Exception):
@@ -181,8 +183,10 @@ class Emulator:
         self._parse(rest if asking else rest[len(recent) :])
 
     def _parse(self, data: bytes) -> None:
+        if _ALLOW_132_COLUMNS in data:
+            data = data.replace(_ALLOW_132_COLUMNS, b"")
         if self._terminal.feed(data) != self._outbox.grid[1]:
-            self._resize()  # DECCOLM (132 columns) was obeyed, but only clients change the size
+            self._resize()  # allowed by a sequence that came in two pieces
         self._tail = data[-_TAIL_BYTES:] if len(data) >= _TAIL_BYTES else (self._tail + data)[-_TAIL_BYTES:]
 
     def _report_position(self) -> None:

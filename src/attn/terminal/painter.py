@@ -22,7 +22,7 @@ _STYLES_MAX: Final = 4096
 # Characters whose width terminals disagree about (emoji, joiners, marks, symbols, private use): after each of them the
 # column is set again, so that a client with other widths keeps the rest of the row in place.
 _DISPUTED: Final = (
-    "\u0300-\u036f\u0483-\u1cff\u1d00-\u1dff\u200b-\u200f\u2028-\u202e\u2060-\u206f\u20d0-\u20ff\u2300-\u23ff"
+    "\x7f\u0300-\u036f\u0483-\u1cff\u1d00-\u1dff\u200b-\u200f\u2028-\u202e\u2060-\u206f\u20d0-\u20ff\u2300-\u23ff"
     "\u2600-\u27bf\u2b00-\u2bff\u3030\u303d\u3099\u309a\u3297\u3299\u4dc0-\u4dff\ua640-\uabff\ud7b0-\ud7ff"
     "\ue000-\uf8ff\ufb00-\ufdff\ufe00-\ufe0f\ufe20-\ufe2f\uff61-\uffff\U00010000-\U0001ffff\U000e0000-\U0010ffff"
 )
@@ -91,6 +91,11 @@ class Painter:
     def plain(self) -> None:
         """Change the pen to the one of a fresh terminal."""
         self.pen(PLAIN_STYLE)
+
+    @property
+    def background(self) -> bool:
+        """Whether the pen has a background."""
+        return self._style[4] != 0
 
     def reset_style(self) -> None:
         """Make the pen's style plain although the terminal's may be another than the one last set."""

@@ -38,6 +38,7 @@ def repaint(capture: Capture, history: int | None = None) -> Iterator[bytes]:
     yield from painter.lines(snapshot.screens[PRIMARY], history)
     painter.emit(sequences.kitty_keyboard(snapshot.screens[PRIMARY].header))
     if snapshot.header.active_screen == ALTERNATE:
+        painter.emit(sequences.tab_stops(snapshot))  # some terminals have tab stops for each screen
         yield from cursors.enter_alternate()
     elif ALTERNATE in snapshot.screens:
         yield from cursors.hidden_alternate()
@@ -84,15 +85,18 @@ class _Cursors:
         if saved and saved.origin:
             self._painter.emit("\x1b[?6l")
         self._painter.emit(sequences.reset_charsets(charset))
+        filled = self._painter.background
         self._painter.plain()
+        if filled:
+            self._painter.emit("\x1b[2J")  # some terminals fill a screen that is entered with the pen's background
         yield from self._painter.grid(alternate)
         self._painter.emit(sequences.kitty_keyboard(alternate.header))
 
     def hidden_alternate(self) -> Iterator[bytes]:
         """Write an alternate screen that is not shown; mode 47 comes back without changing anything."""
         alternate = self._snapshot.screens[ALTERNATE]
-        self._painter.emit("\x1b[?47h")
         self._painter.plain()
+        self._painter.emit("\x1b[?47h")
         yield from self._painter.grid(alternate)
         self._painter.emit(sequences.kitty_keyboard(alternate.header))
         self.save(alternate)

@@ -1,20 +1,26 @@
 import type { IUnicodeVersionProvider } from "@xterm/xterm"
-import { decodeWidthRuns } from "../generated/widths"
+import { decodeRuns, SELECTOR_RUNS, WIDTH_RUNS } from "../generated/widths"
 
 const CODE_POINTS = 0x110000
 
 /** One byte per code point: a look-up for each character of the stream has to be quick. */
-function expand(runs: [start: number, width: number][]): Uint8Array {
+function expand(runs: [start: number, value: number][]): Uint8Array {
   const table = new Uint8Array(CODE_POINTS)
-  runs.forEach(([start, width], i) => {
-    table.fill(width, start, runs[i + 1]?.[0] ?? CODE_POINTS)
+  runs.forEach(([start, value], i) => {
+    table.fill(value, start, runs[i + 1]?.[0] ?? CODE_POINTS)
   })
   return table
 }
 
-const widths = expand(decodeWidthRuns())
+const widths = expand(decodeRuns(WIDTH_RUNS))
+const selectable = expand(decodeRuns(SELECTOR_RUNS))
 
-function widthOf(codepoint: number): 0 | 1 | 2 {
+/** Whether the worker keeps a variation selector behind this code point; behind others it drops it. */
+export function keepsSelector(codepoint: number): boolean {
+  return selectable[codepoint] === 1
+}
+
+export function widthOf(codepoint: number): 0 | 1 | 2 {
   return (widths[codepoint] ?? 1) as 0 | 1 | 2
 }
 

@@ -1,6 +1,7 @@
 import type { Terminal } from "@xterm/xterm"
 import { keepView } from "./anchor"
 import { join, type Step } from "./attachment"
+import { Characters } from "./characters"
 
 type Sink = Pick<Terminal, "write" | "resize" | "rows" | "cols" | "buffer" | "scrollToLine">
 type Job = Exclude<Step, { do: "reattach" }>
@@ -23,6 +24,7 @@ const BRACKET = 0x5b
 export class Writer {
   private jobs: Job[] = []
   private busy = false
+  private readonly characters = new Characters()
   private timer = 0
   private disposed = false
   /** Nobody looks: bytes are taken up a few at a time. */
@@ -86,13 +88,14 @@ export class Writer {
   }
 
   private paint(job: Extract<Job, { do: "paint" }>): void {
+    this.characters.forget()
     const lookAgain = keepView(this.terminal)
     this.fitTo(job.rows, job.cols)
     const done = () => {
       lookAgain()
       this.done(job.end, true)
     }
-    if (job.data.length <= ONE_WRITE_BYTES) this.terminal.write(join([RIS, job.data]), done)
+    if (job.data.length <= ONE_WRITE_BYTES) this.feed(join([RIS, job.data]), done)
     else this.inChunks(synchronised(job.data), done)
   }
 
@@ -100,8 +103,12 @@ export class Writer {
     const last = Math.max(0, Math.ceil(data.length / CHUNK_BYTES) - 1)
     for (let i = 0; i <= last; i++) {
       const chunk = data.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
-      this.terminal.write(chunk, i === last ? done : undefined)
+      this.feed(chunk, i === last ? done : undefined)
     }
+  }
+
+  private feed(data: Uint8Array, done?: () => void): void {
+    this.terminal.write(this.characters.next(data), done)
   }
 
   private done(end: number, painted: boolean): void {
