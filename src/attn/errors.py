@@ -39,6 +39,7 @@ EXIT_BY_CODE: Final[dict[str, int]] = {
     "daemon_not_startable": EXIT_UNREACHABLE,
     "daemon_recovering": EXIT_UNREACHABLE,
     "log_missing": EXIT_UNREACHABLE,
+    "no_backup": EXIT_UNREACHABLE,
     "port_taken": EXIT_UNREACHABLE,
     "agent_missing": EXIT_UNREACHABLE,
     "interpreter_missing": EXIT_UNREACHABLE,

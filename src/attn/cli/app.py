@@ -32,6 +32,10 @@ COMMANDS: Final[dict[str, str]] = {
     "status": "admin",
     "daemon": "admin",
     "logs": "admin",
+    "repair": "upkeep.repairs",
+    "backup": "upkeep.backups",
+    "backups": "upkeep.backups",
+    "restore": "upkeep.repairs",
 }
 DEFAULT_COMMAND: Final = "open"
 

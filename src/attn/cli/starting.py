@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
 from attn.cli.render import tell_conditions
 from attn.errors import EXIT_BUSY, EXIT_BY_CODE, AttnError
-from attn.lock import holder
+from attn.lock import DAEMON, holder
 from attn.paths import Home, home_from_env, home_unusable
 from attn.wire.client_events import StopResult
 from attn.wire.client_requests import StopDaemon
@@ -121,6 +121,7 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
     it ended; else `daemon_not_startable` with the last lines of the log.
     """
     _check_owner(home)
+    _refuse_repair(home)
     deadline = time.monotonic() + START_TIMEOUT_S
     log_end = _make_log(home)
     daemon = _launch(home, options)
@@ -208,8 +209,9 @@ def stop_daemon(home: Home) -> int | None:
     """End the daemon; programs run on. Returns how many do, None when no daemon ran, -1 when it could not say.
 
     A daemon that does not answer, or whose socket is gone, gets SIGTERM once its identity is proved.
-    Raises AttnError `timeout` when it does not end in STOP_TIMEOUT_S.
+    Raises AttnError `timeout` when it does not end in STOP_TIMEOUT_S, `daemon_running` while a repair is at work.
     """
+    _refuse_repair(home)
     pid = lock_holder(home)
     running = _ask_to_stop(home)
     if running is None:
@@ -220,6 +222,14 @@ def stop_daemon(home: Home) -> int | None:
         message = f"the daemon (pid {pid}) did not end in {STOP_TIMEOUT_S:.0f} s"
         raise AttnError("timeout", message, f"read {home.daemon_log}; as a last means: kill -9 {pid} (programs run on)")
     return -1 if running is None else running
+
+
+def _refuse_repair(home: Home) -> None:
+    """Who has the lock is not always a daemon. Raises AttnError `daemon_running` while a repair is at work."""
+    found = holder(home.lock)
+    if found is not None and found.what != DAEMON:
+        message = f"{found.what} is at work in {home.root} (pid {found.pid})"
+        raise AttnError("daemon_running", message, "wait until it is done, then try again")
 
 
 def _ask_to_stop(home: Home) -> int | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import attn
+from attn.errors import AttnError
 from attn.store.database import Database
 from attn.store.failures import StoreFailure, classify_os
 from attn.store.file.durable import sync_file, write_durably
@@ -63,6 +65,32 @@ def make(database: Database, directory: Path, reason: str, now_ms: int) -> Backu
     except OSError as error:
         raise classify_os(error, directory) from error
     return backup
+
+
+def make_for_person(database: Database, directory: Path, to: Path | None, now_ms: int) -> Backup:
+    """A copy that a person asked for: in `directory`, or at `to`, which is another directory or a new file's name.
+
+    A copy elsewhere is not one of ours: it is neither offered nor rotated. Raises StoreFailure, AttnError `usage`.
+    """
+    if to is None or to.is_dir():
+        made = make(database, to or directory, "manual", now_ms)
+        if to is None:
+            rotate(directory)
+        return made
+    if not to.parent.is_dir():
+        raise AttnError("directory_missing", f"{to.parent} is no directory", "make it first")
+    for path in (to, _record(to)):
+        if os.path.lexists(path):
+            raise AttnError("usage", f"{path} is there already", "give the name of a new file, or of a directory")
+    try:
+        with tempfile.TemporaryDirectory(dir=to.parent, prefix=".attn-") as folder:
+            made = make(database, Path(folder), "manual", now_ms)
+            Path(made.path).rename(to)
+        moved = replace(made, path=str(to))
+        write_durably(_record(to), json.dumps(asdict(moved), indent=1).encode())
+    except OSError as error:
+        raise classify_os(error, to) from error
+    return moved
 
 
 def listed(directory: Path) -> list[Backup]:

@@ -227,6 +227,17 @@ def _stands(home: Home, *, known: bool) -> bool:
     return True
 
 
+def look(home: Home) -> bool:
+    """Whether a database stands there that SQLite may be asked about. Changes nothing. Raises StoreFailure."""
+    try:
+        before = Sentinel.read(home.sentinel)
+        found = _stands(home, known=before is not None)
+        _refuse_foreign_log(home, before)
+    except OSError as error:
+        raise classify_os(error, home.database) from error
+    return found
+
+
 def _refuse(finding: Finding | None) -> None:
     if finding is not None:
         raise StoreFailure.found(finding)

@@ -185,6 +185,15 @@ class StatusResult(Message, tag="status_result"):
     sessions_total: int
 
 
+class BackupResult(Message, tag="backup_result"):
+    """A verified copy of the database. rows: how many, by table."""
+
+    id: int
+    path: str
+    at_ms: int
+    rows: dict[str, int]
+
+
 class StopResult(Message, tag="stop_result"):
     id: int
     sessions_running: int
@@ -212,5 +221,6 @@ DaemonMessage = (
     | AgentsResult
     | LoginResult
     | StatusResult
+    | BackupResult
     | StopResult
 )

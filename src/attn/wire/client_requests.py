@@ -152,6 +152,12 @@ class GetStatus(Request, tag="get_status"):
     """Answer: status_result."""
 
 
+class MakeBackup(Request, tag="make_backup"):
+    """Make a verified copy of the database, at `to` or with the others (unix socket only). Answer: backup_result."""
+
+    to: str | None = None
+
+
 class GetAgents(Request, tag="get_agents"):
     """Answer: agents_result."""
 
@@ -188,6 +194,7 @@ ClientMessage = (
     | ResolveSession
     | CompletePath
     | GetStatus
+    | MakeBackup
     | GetAgents
     | NewLogin
     | SetTheme

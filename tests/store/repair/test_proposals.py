@@ -131,7 +131,7 @@ def test_nothing_can_be_got_out_of_nothing(home: Home, kind: str) -> None:
 def test_a_text_in_its_place_yields_nothing_and_says_so(home: Home) -> None:
     home.database.write_text("this is a text and no database, but longer than a header " * 5)
     proposal = proposals.salvage(home, (), NOW_MS)
-    assert proposal.lost and any("lost: perhaps" in line for line in proposal.lines)
+    assert proposal.uncertain and any("lost: perhaps" in line for line in proposal.lines)
 
 
 @pytest.mark.usefixtures("untouched")

@@ -261,6 +261,13 @@ export interface GetStatus {
   id: number
 }
 
+/** Make a verified copy of the database, at `to` or with the others (unix socket only). Answer: backup_result. */
+export interface MakeBackup {
+  type: "make_backup"
+  id: number
+  to?: string | null
+}
+
 /** Answer: agents_result. */
 export interface GetAgents {
   type: "get_agents"
@@ -303,6 +310,7 @@ export type ClientMessage =
   | ResolveSession
   | CompletePath
   | GetStatus
+  | MakeBackup
   | GetAgents
   | NewLogin
   | SetTheme
@@ -477,6 +485,15 @@ export interface StatusResult {
   sessions_total: number
 }
 
+/** A verified copy of the database. rows: how many, by table. */
+export interface BackupResult {
+  type: "backup_result"
+  id: number
+  path: string
+  at_ms: number
+  rows: Record<string, number>
+}
+
 export interface StopResult {
   type: "stop_result"
   id: number
@@ -505,4 +522,5 @@ export type DaemonMessage =
   | AgentsResult
   | LoginResult
   | StatusResult
+  | BackupResult
   | StopResult

@@ -53,6 +53,7 @@ REQUESTS: Final[Mapping[type, Answer]] = MappingProxyType(
         wire.ResolveSession: sessions.resolve_session,
         wire.CompletePath: status.complete_path,
         wire.GetStatus: status.get_status,
+        wire.MakeBackup: status.make_backup,
         wire.GetAgents: status.get_agents,
         wire.NewLogin: status.new_login,
         wire.StopDaemon: status.stop_daemon,
@@ -61,7 +62,15 @@ REQUESTS: Final[Mapping[type, Answer]] = MappingProxyType(
 
 # What does not depend on the list of sessions, and so can be answered before recovery ended.
 DURING_RECOVERY: Final = frozenset(
-    {wire.GetStatus, wire.GetAgents, wire.NewLogin, wire.StopDaemon, wire.CompletePath, wire.DetachSession}
+    {
+        wire.GetStatus,
+        wire.MakeBackup,
+        wire.GetAgents,
+        wire.NewLogin,
+        wire.StopDaemon,
+        wire.CompletePath,
+        wire.DetachSession,
+    }
 )
 
 # What changes nothing and is of no use once the one who asked is gone; waiting looks at the screen again and again.

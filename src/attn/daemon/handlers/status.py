@@ -17,8 +17,8 @@ from attn.daemon.peer import Peer
 from attn.daemon.sessions.live import now_ms
 from attn.errors import AttnError
 from attn.wire import client_api
-from attn.wire.client_events import AgentsResult, LoginResult, PathsResult, StatusResult, StopResult
-from attn.wire.client_requests import CompletePath, GetAgents, GetStatus, NewLogin, StopDaemon
+from attn.wire.client_events import AgentsResult, BackupResult, LoginResult, PathsResult, StatusResult, StopResult
+from attn.wire.client_requests import CompletePath, GetAgents, GetStatus, MakeBackup, NewLogin, StopDaemon
 from attn.wire.client_views import AgentView, DaemonView
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,12 @@ async def get_status(desk: Desk, peer: Peer, message: GetStatus) -> StatusResult
         id=message.id, daemon=daemon, store=hub.index.view(), conditions=list(hub.conditions.values()),
         recovery=hub.recovery_view(), sessions_running=hub.running_count(), sessions_total=len(hub.sessions),
     )  # fmt: skip
+
+
+async def make_backup(desk: Desk, peer: Peer, message: MakeBackup) -> BackupResult:
+    _local(peer)
+    made = await desk.hub.index.make_backup(Path(message.to) if message.to else None)
+    return BackupResult(id=message.id, path=made.path, at_ms=made.at_ms, rows=made.rows)
 
 
 async def get_agents(desk: Desk, peer: Peer, message: GetAgents) -> AgentsResult:

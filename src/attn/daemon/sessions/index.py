@@ -17,8 +17,10 @@ from typing import Any, Final, Literal, TypeVar
 from attn.bundle.records import Spec
 from attn.core.session import ENDED
 from attn.daemon.sessions.live import Session, now_ms
+from attn.errors import AttnError
 from attn.paths import Home
 from attn.store import SessionRow, Store, StoreFailure, backup, open_store
+from attn.store.backup import Backup
 from attn.wire.client_views import ExitView, StoreView
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ class Index:
         """Raises StoreFailure, whatever went wrong: a fault in the store must not be one of the daemon."""
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
-        except StoreFailure:
+        except AttnError:
             raise
         except Exception as error:
             log.exception("a fault in the store")
@@ -122,6 +124,18 @@ class Index:
             await self._look_at_backups()
         except StoreFailure as failure:
             log.error("no backup was made: %s", failure)
+
+    async def make_backup(self, to: Path | None) -> Backup:
+        """The copy that a person asked for. Raises StoreFailure, AttnError `persistence_unavailable` or `usage`."""
+        await self.saved()
+        store = self._store
+        if store is None or self.state != "ok":
+            why = self.failure.code if self.failure else self.state
+            message = f"{self._home.database} cannot be copied now ({why})"
+            raise AttnError("persistence_unavailable", message, "run: attn doctor")
+        made = await self._run(backup.make_for_person, store.database, self._home.backups, to, now_ms())
+        await self._look_at_backups()
+        return made
 
     async def _look_at_backups(self) -> None:
         newest = next(iter(await self._run(backup.listed, self._home.backups)), None)

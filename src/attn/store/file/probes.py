@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from attn.store.file.durable import read_quietly
+
 MAGIC: Final = b"SQLite format 3\0"
 _HEADER_BYTES: Final = 100  # sqlite.org/fileformat2.html, "The Database Header"
 # Read and write version: 1 is a rollback journal, 2 a write-ahead log. Offsets 18 and 19 of the header.
@@ -90,8 +92,7 @@ def link(path: Path) -> Finding | None:
 
 def header(path: Path) -> Finding | None:
     """Why the beginning of a file is not that of a database. Opens it: not while SQLite has it open. Raises OSError."""
-    with path.open("rb") as file:
-        start = file.read(_HEADER_BYTES)
+    start = read_quietly(path, _HEADER_BYTES)
     if start[: len(MAGIC)] != MAGIC or len(start) < _HEADER_BYTES:
         text = f"{path} does not begin like an SQLite database but with {start[:16]!r} ({size_bytes(path)} bytes)"
         return Finding("not_a_database", text, path)
@@ -111,7 +112,7 @@ def log_origin(path: Path) -> int | None:
     Its first salt is random when it is made and counts up with its checkpoints (sqlite.org/fileformat2.html).
     """
     try:
-        data = companions(path)[0].read_bytes()[: _WAL_HEADER.size]
+        data = read_quietly(companions(path)[0], _WAL_HEADER.size)
     except FileNotFoundError:
         return None
     if len(data) < _WAL_HEADER.size:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
-from attn.store.file.durable import write_durably
+from attn.store.file.durable import read_quietly, write_durably
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Sentinel:
         Raises OSError.
         """
         try:
-            found = json.loads(path.read_bytes())
+            found = json.loads(read_quietly(path))
         except FileNotFoundError:
             return None
         except ValueError:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from attn.store.failures import StoreFailure, classify_os
+from attn.store.file.durable import read_quietly
 
 # What attn keeps is a few MB; an image lives in memory, a few times over.
 MAX_BYTES: Final = 1 << 30
@@ -136,14 +137,8 @@ def _checksum(data: bytes, order: str, start: tuple[int, int]) -> tuple[int, int
 
 
 def _bytes(path: Path) -> bytes | None:
-    flags = os.O_RDONLY | os.O_CLOEXEC
     try:
-        try:
-            descriptor = os.open(path, flags | getattr(os, "O_NOATIME", 0))
-        except PermissionError:  # the file of another user may be read, but not unnoticed
-            descriptor = os.open(path, flags)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
+        return read_quietly(path)
     except FileNotFoundError:
         return None
     except OSError as error:

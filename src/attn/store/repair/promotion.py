@@ -60,8 +60,8 @@ def put_in_place(home: Home, proposal: Proposal, now_ms: int, progress: Progress
     return finish(home, begun)
 
 
-def resume(home: Home, bundles: Collection[str], now_ms: int, progress: Progress) -> tuple[Intent, Path]:
-    """Go on with the repair that was interrupted; which one it was, and the folder of what stood there before.
+def resume(home: Home, bundles: Collection[str], now_ms: int, progress: Progress) -> tuple[Path, str]:
+    """Go on with the repair that was interrupted; the folder of what stood there before, and what it cost in words.
 
     Raises StoreFailure: `repair_incomplete` as before, or what makes the repair impossible.
     """
@@ -73,7 +73,19 @@ def resume(home: Home, bundles: Collection[str], now_ms: int, progress: Progress
             begun = intents.promoting(home, begun)
         except OSError as error:
             raise classify_os(error, home.database) from error
-    return begun, finish(home, begun)
+    return finish(home, begun), cost(home.aside / begun.folder)
+
+
+def cost(folder: Path) -> str:
+    """What is lost by a repair, in words, from its report; empty when nothing is."""
+    try:
+        report = json.loads((folder / REPORT).read_bytes())
+        lost, uncertain = int(report["lost_count"]), bool(report["uncertain"])
+    except (OSError, ValueError, KeyError):
+        return "see the report for what is lost"
+    if not lost:
+        return "rows may be lost that nothing names any more" if uncertain else ""
+    return f"{'at least ' if uncertain else ''}{lost} row{' is' if lost == 1 else 's are'} lost"
 
 
 def unfinished(home: Home) -> Intent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from attn.store.repair import image, reading, salvaging
 from attn.store.repair.image import Files
 from attn.store.repair.intent import Kind
 from attn.store.repair.salvaging import Source
-from attn.store.repair.transfer import Dropped, Transferred, transfer
+from attn.store.repair.transfer import OWN_TABLES, Dropped, Transferred, transfer
 
 # Of what is lost or left out, this much is told on the screen, and this much written down; the old files have it all.
 NAMED: Final = 10
@@ -32,7 +32,8 @@ class Proposal:
     """A new database for a home, and what it takes.
 
     needed: there is something to do; lines: what was found and what would become of it, for people; lost: rows that
-    nobody can read any more; report: the same for programs, kept beside the old files.
+    nobody can read any more; uncertain: there may have been more of them; report: the same for
+    programs, kept beside the old files.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Proposal:
     needed: bool = True
     lines: tuple[str, ...] = ()
     lost: int = 0
+    uncertain: bool = False
     source: str = ""
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -63,9 +65,7 @@ def schema_repair(home: Home, now_ms: int) -> Proposal:
     whole = image.whole(files) or b""
     database = Database.of_image(whole)
     try:
-        damage = database.damage(thorough=True)
-        if damage:
-            raise StoreFailure("corrupt", f"{home.database} is damaged: {damage[0]}", path=home.database)
+        require_sound(database, home.database)
         found = reading.harvest(database)
         wrong = _wrong(database, home.database)
     finally:
@@ -98,7 +98,8 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
     elif found.uncertain:
         lines.append("lost: perhaps rows that nothing names any more")
     written = {name: sorted(keys, key=str)[:WRITTEN] for name, keys in lost.items()}
-    return _proposal("salvage", done, lines, {"lost": written}, lost=max(gone, int(found.uncertain)))
+    proposal = _proposal("salvage", done, lines, {"lost": written}, lost=gone, uncertain=found.uncertain)
+    return replace(proposal, needed=not (found.well and not _strays(files)))
 
 
 def reset(home: Home, now_ms: int) -> Proposal:
@@ -128,7 +129,12 @@ def restore(home: Home, path: Path | None) -> Proposal:
     rows = verified(path, whole, files)
     lines = [f"from {path}: {_counted(rows)}", "sessions that are newer come back from their own files"]
     return Proposal(
-        "restore", whole, True, tuple(lines), source=str(path), report=_report("restore", rows=rows, source=str(path))
+        "restore",
+        whole,
+        True,
+        tuple(lines),
+        source=str(path),
+        report=_report("restore", rows=rows, source=str(path), lost_count=0, uncertain=False),
     )
 
 
@@ -154,14 +160,29 @@ def verified(path: Path, whole: bytes, files: Files) -> dict[str, int]:
         raise StoreFailure("corrupt", f"{path} is not as it was when it was made", path=path, remedy="attn backups")
     database = Database.of_image(whole)
     try:
-        damage = [str(line) for line in database.damage(thorough=True)]
-        if damage:
-            raise StoreFailure("corrupt", f"{path} is damaged: {damage[0]}", path=path, remedy="attn backups")
+        require_sound(database, path)
         decide(database, path)
         tables = sorted(schema.inspect(database).tables)
         return {name: int(str(database.one(f'SELECT count(*) FROM "{name}"'))) for name in tables}
     finally:
         database.close()
+
+
+def _strays(files: Files) -> list[str]:
+    """Logs beside the database, which may be what is wrong with it."""
+    return [name for name, size in files.sizes.items() if size and name.endswith(("-wal", "-journal"))]
+
+
+def require_sound(database: Database, path: Path) -> None:
+    """path: what an image stands for. Raises StoreFailure `corrupt`, or `not_a_database`."""
+    try:
+        damage = database.damage(thorough=True)
+    except StoreFailure as failure:
+        text = f"{path} cannot be read ({failure.sqlite_name}: {failure.raw_message})"
+        raise StoreFailure(failure.code, text, path=path, sqlite_name=failure.sqlite_name,
+                           raw_message=failure.raw_message) from failure  # fmt: skip
+    if damage:
+        raise StoreFailure("corrupt", f"{path} is damaged: {damage[0]}", path=path, raw_message="\n".join(damage))
 
 
 def _present(home: Home) -> Files:
@@ -191,11 +212,25 @@ def _refuse_others(source: Source, allowed: str = "") -> None:
 
 
 def _proposal(
-    kind: Kind, done: Transferred, lines: Sequence[str], facts: dict[str, Any], *, needed: bool = True, lost: int = 0
+    kind: Kind,
+    done: Transferred,
+    lines: Sequence[str],
+    facts: dict[str, Any],
+    *,
+    needed: bool = True,
+    lost: int = 0,
+    uncertain: bool = False,
 ) -> Proposal:
     left_out = [vars(dropped) for dropped in done.dropped[:WRITTEN]]
-    facts |= {"rows": done.kept, "left_out_count": len(done.dropped), "left_out": left_out, "filled": done.filled}
-    return Proposal(kind, done.image, needed, tuple(lines), lost, report=_report(kind, **facts))
+    facts |= {
+        "rows": done.kept,
+        "lost_count": lost,
+        "uncertain": uncertain,
+        "left_out_count": len(done.dropped),
+        "left_out": left_out,
+        "filled": done.filled,
+    }
+    return Proposal(kind, done.image, needed, tuple(lines), lost, uncertain, report=_report(kind, **facts))
 
 
 def _report(kind: Kind, **facts: Any) -> dict[str, Any]:
@@ -217,7 +252,8 @@ def _words(dropped: Dropped) -> str:
 
 
 def _counted(rows: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in rows.items()) or "nothing"
+    shown = {name: count for name, count in rows.items() if count and name not in OWN_TABLES}
+    return ", ".join(f"{count} {name}" for name, count in shown.items()) or "no rows"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -23,13 +23,17 @@ _OWN_KEYS = frozenset({"uuid", "min_reader", "written_by"})
 
 @dataclass(frozen=True)
 class Source:
-    """One way of opening the files. sound: SQLite's own check found nothing; refusal: why attn may not use it."""
+    """One way of opening the files.
+
+    sound: SQLite's own check found nothing; refusal: why attn may not use it; dangling: rows that refer to none.
+    """
 
     title: str
     image: bytes
     found: Harvest
     sound: bool
     refusal: StoreFailure | None
+    dangling: int = 0
 
     @property
     def uuid(self) -> str | None:
@@ -38,12 +42,15 @@ class Source:
 
 @dataclass
 class Combined:
-    """lost: keys that are known to have been there; uncertain: there may have been more; notes: for people."""
+    """lost: keys that are known to have been there; uncertain: there may have been more; well: nothing was wrong;
+    notes: for people.
+    """
 
     tables: list[Table] = field(default_factory=list)
     uuid: str | None = None
     lost: dict[str, set[Key]] = field(default_factory=dict)
     uncertain: bool = False
+    well: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -87,6 +94,7 @@ def combine(found: list[Source]) -> Combined:
         if name not in OWN_TABLES and (table.illegible or not best.sound):
             result.lost[name] = known - have
         result.uncertain |= table.damaged and not table.known
+    result.well = best.sound and best.refusal is None and not best.found.damaged and best.dangling == 0
     result.uncertain |= not best.found.readable
     result.tables = list(tables.values())
     return result
@@ -138,7 +146,15 @@ def _source(title: str, data: bytes, path: Path) -> Source:
         again, _, other = _opened(mended, path)
         if again.readable:
             return Source(title, mended, again, False, other)
-    return Source(title, data, found, sound, refusal)
+    return Source(title, data, found, sound, refusal, _dangling(data) if sound else 0)
+
+
+def _dangling(data: bytes) -> int:
+    database = Database.of_image(data)
+    try:
+        return len(database.rows("PRAGMA foreign_key_check"))
+    finally:
+        database.close()
 
 
 def _opened(data: bytes, path: Path) -> tuple[Harvest, bool, StoreFailure | None]:

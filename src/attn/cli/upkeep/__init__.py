@@ -1,0 +1,1 @@
+"""The commands that look after a home, also where no daemon can: repairs, backups, examinations."""
