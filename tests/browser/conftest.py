@@ -62,13 +62,14 @@ def open_tab(browser: Browser) -> Iterator[OpenTab]:
     """Opens logged-in pages, each in a browser profile of its own; at the end none of them may have complained."""
     tabs: list[Tab] = []
 
-    def open_tab(daemon: DaemonProcess, *, phone: bool = False, scheme: str = "dark") -> Tab:
+    def open_tab(daemon: DaemonProcess, *, phone: bool = False, scheme: str = "dark", script: str = "") -> Tab:
         context = browser.new_context(
             viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
             color_scheme=scheme,  # type: ignore[arg-type]
             has_touch=phone,
             permissions=["clipboard-read", "clipboard-write"],
         )
+        context.add_init_script(script)
         tabs.append(Tab(context.new_page(), daemon))
         return tabs[-1].open()
 

@@ -8,20 +8,26 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-# Runs before the page does. Each animation frame is looked at before anything is drawn in it, so what is seen is what
-# the frame before showed.
+# Runs before the page does. Looks at what each frame shows when everything has drawn into it, just before it is painted:
+# that is when a ResizeObserver speaks.
 FRAMES = """
 window.frames_seen = []
 const look = () => {
-  requestAnimationFrame(look)
   const faces = [...document.querySelectorAll(".screen:not([hidden]) .face:not(.behind)")]
-  if (!faces[0] || !window.watching) return
+  if (!faces[0]) return
   const rows = [...faces[0].querySelectorAll(".xterm-rows > div")].map((row) => row.textContent.trimEnd())
   const seen = JSON.stringify({ rows, faces: faces.length })
   if (window.frames_seen.at(-1) !== seen) window.frames_seen.push(seen)
 }
-requestAnimationFrame(look)
-window.watching = true
+const stirred = document.createElement("div")
+stirred.style.cssText = "position: fixed; height: 1px; visibility: hidden"
+const stir = () => {
+  requestAnimationFrame(stir)
+  if (!stirred.isConnected) document.body?.append(stirred)
+  stirred.style.width = stirred.style.width === "1px" ? "2px" : "1px"
+}
+new ResizeObserver(look).observe(stirred)
+requestAnimationFrame(stir)
 """
 
 # Runs before the page does: its sockets can be closed, and kept from opening.
@@ -29,13 +35,20 @@ SOCKETS = """
 window.sockets = []
 window.WebSocket = class extends WebSocket {
   constructor(address) {
-    super(window.offline ? "ws://127.0.0.1:9/" : address)
+    super(address)
     window.sockets.push(this)
+    if (window.offline) this.close()
   }
 }
+const fetched = window.fetch
+window.fetch = (...what) => (window.offline ? Promise.reject(new TypeError("offline")) : fetched(...what))
 window.unplug = (offline) => {
   window.offline = offline
   for (const socket of window.sockets) socket.close()
+}
+window.plug = () => {
+  window.offline = false
+  window.dispatchEvent(new Event("online"))
 }
 """
 

@@ -65,6 +65,15 @@ async def test_sizes_views_and_colours_are_kept(desk: Desk, session: Session) ->
     assert session.theme == DARK and peer.hello is not None and peer.hello.theme == DARK
 
 
+async def test_a_second_attach_of_a_client_is_no_newer_use_of_it(desk: Desk, session: Session) -> None:
+    peer, other = RecordingPeer(), RecordingPeer()
+    first = session.attachments[await attached(desk, peer, rows=30, cols=90)]
+    first.used_at_ms -= 5000
+    typed = session.attachments[await attached(desk, other, rows=40, cols=120)]
+    second = session.attachments[await attached(desk, peer, rows=30, cols=90)]
+    assert second.used_at_ms == first.used_at_ms < typed.used_at_ms
+
+
 async def test_messages_for_other_handles_do_nothing(desk: Desk, session: Session) -> None:
     handle = await attached(desk, RecordingPeer())
     stranger = RecordingPeer()
