@@ -41,6 +41,13 @@ def size(client: Client, session: str) -> list[int]:
     return [view["rows"], view["cols"]]
 
 
+def fitted(tab: Tab, client: Client, session: str) -> list[int] | None:
+    """The session's size once the page shows it and has no more room than that."""
+    found = size(client, session)
+    letterboxed = tab.page.locator(".screen.letterboxed").count()
+    return found if not letterboxed and tab.frame(session)["size"] == found else None
+
+
 def shows_the_worker(tab: Tab, client: Client, session: str) -> bool:
     """Every cell and the cursor as the worker has them."""
     head, data = client.screen(session, "cells")
@@ -55,8 +62,7 @@ def test_a_phone_beside_a_desk_shows_the_desks_size_and_can_take_its_own(
     phone, desk = open_tab(daemon, phone=True), open_tab(daemon)
     desk.choose("shared")
     desk.run("")
-    desk.until_text(session, "changes to")
-    large = size(client, session)
+    large = desk.until(lambda: fitted(desk, client, session), "the session to fit the desk")
     phone.until(lambda: phone.frame(session)["size"] == large, "the desk's size on the phone")
     button = phone.page.get_by_role("button", name="Take size")
     button.wait_for()
@@ -65,7 +71,7 @@ def test_a_phone_beside_a_desk_shows_the_desks_size_and_can_take_its_own(
     assert desk.page.get_by_role("button", name="Take size").count() == 0
     button.click()
     phone.until(lambda: size(client, session) != large, "the phone's size")
-    small = size(client, session)
+    small = phone.until(lambda: fitted(phone, client, session), "the session to fit the phone")
     for tab in (phone, desk):
         tab.until(lambda tab=tab: tab.frame(session)["size"] == small, "the phone's size in both")
         tab.until(lambda tab=tab: shows_the_worker(tab, client, session), "the same cells at both")
@@ -79,18 +85,18 @@ def test_a_covered_page_decides_nothing_and_catches_up(
     open_tab: OpenTab, daemon: DaemonProcess, client: Client
 ) -> None:
     session = client.spawn("bash", "--norc", "-c", COUNTER, label="shared")["id"]
-    one, two = open_tab(daemon, script=COVER), open_tab(daemon)
-    two.page.set_viewport_size({"width": 900, "height": 500})
+    one = open_tab(daemon, script=COVER)
     one.until_text(session, "line 300")
-    two.until_text(session, "line 300")
+    large = one.until(lambda: fitted(one, client, session), "the session to fit the page")
+    two = open_tab(daemon)
+    two.page.set_viewport_size({"width": 900, "height": 500})
+    two.until(lambda: size(client, session) != large, "the size of the page that came last")
     one.page.locator(".screen:not([hidden])").click()
     one.run("")
-    one.until_text(session, "changes to")
-    large = size(client, session)
-    two.until_text(session, "changes to")
+    one.until(lambda: size(client, session) == large, "the size of the page where somebody types")
     one.page.evaluate("window.cover(true)")
     two.until(lambda: size(client, session) != large, "the size of the page that is seen")
-    small = size(client, session)
+    small = two.until(lambda: fitted(two, client, session), "the session to fit it")
     one.page.set_viewport_size({"width": 1300, "height": 800})
     two.page.locator(".screen:not([hidden])").click()
     two.run("")

@@ -229,8 +229,13 @@ export class LiveTerminal {
 
   /** Makes this page the one that decides the size. */
   takeSize(): void {
-    if (!this.handle || !this.room) return
-    this.link.say({ type: "pty_resize", handle: this.handle, ...this.room, visible: true, take: true })
+    // Without the line that offers it there is room for more.
+    this.update({ letterbox: null })
+    requestAnimationFrame(() => {
+      this.layout()
+      if (!this.handle || !this.room) return
+      this.link.say({ type: "pty_resize", handle: this.handle, ...this.room, visible: true, take: true })
+    })
   }
 
   dispose(): void {
