@@ -1,4 +1,4 @@
-"""What replaces a screen in the page is never seen coming: no blank or partial frame, and the view stays where it was."""
+"""What replaces a screen in the page is not seen coming: no blank or partial frame, and the view stays where it was."""
 
 from __future__ import annotations
 
