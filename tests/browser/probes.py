@@ -8,8 +8,8 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-# Runs before the page does. Looks at what each frame shows when everything has drawn into it, just before it reaches the
-# glass: that is when a ResizeObserver speaks.
+# Runs before the page does. Looks at what each frame shows when everything has drawn into it, just before it is
+# seen: that is when a ResizeObserver speaks.
 FRAMES = """
 window.frames_seen = []
 const look = () => {
