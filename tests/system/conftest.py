@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -34,6 +36,7 @@ class DaemonProcess:
         self.errors = root.with_name(f"{root.name}.err")
         self.clients: list[Client] = []
         self.before_exec: Callable[[], None] | None = None
+        self.command = [sys.executable, "-I", "-m", "attn"]
 
     @property
     def pid(self) -> int:
@@ -44,7 +47,7 @@ class DaemonProcess:
         """Exec a daemon, without waiting for it."""
         with self.errors.open("ab") as errors:
             return subprocess.Popen(
-                [sys.executable, "-I", "-m", "attn", "daemon", "run", *options],
+                [*self.command, "daemon", "run", *options],
                 env=self.env, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, start_new_session=True,
                 preexec_fn=self.before_exec,
             )  # fmt: skip
@@ -67,6 +70,22 @@ class DaemonProcess:
         except OSError:
             return False
         return True
+
+    def wait_web(self) -> None:
+        """Until the page is served: the last act of a start."""
+
+        def serves() -> bool:
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{self.home.port.read_text().strip()}/health", timeout=10
+                ):
+                    return True
+            except urllib.error.HTTPError:
+                return True
+            except OSError:
+                return False
+
+        wait_until(serves, START_LIMIT_S, "the page")
 
     def said(self) -> str:
         return self.errors.read_text(errors="replace") if self.errors.exists() else ""

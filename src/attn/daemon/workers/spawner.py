@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+import attn
 from attn.errors import AttnError
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,9 @@ class Spawner:
             ours.close()
 
     def _execute(self, module: str, channel: socket.socket) -> None:
+        if not os.path.exists(attn.__file__):
+            # The interpreter would start and find nothing to run, which nobody but a log would hear of.
+            raise _missing(f"{os.path.dirname(attn.__file__)} is gone")
         descriptor = channel.fileno()
         try:
             child = subprocess.Popen(
@@ -104,11 +109,7 @@ class Spawner:
                 pass_fds=(descriptor,), stdin=subprocess.DEVNULL, cwd="/", start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise AttnError(
-                "interpreter_missing",
-                f"{sys.executable} cannot be started: {error.strerror}",
-                "install attn again: pipx install --force attn",
-            ) from error
+            raise _missing(f"{sys.executable} cannot be started: {error.strerror}") from error
         self._children.append(child)
 
     def _heard(self) -> None:
@@ -131,6 +132,10 @@ class Spawner:
         log.warning("the spawner is gone: %s", reason)
         self.close()
         self._changed(f"spawner_gone {reason}")
+
+
+def _missing(what: str) -> AttnError:
+    return AttnError("interpreter_missing", what, "install attn again: pipx install --force attn")
 
 
 async def _send_with_descriptor(channel: socket.socket, record: bytes, descriptor: socket.socket) -> None:
