@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import tempfile
@@ -20,6 +21,7 @@ from attn.daemon.hub import Hub
 from attn.daemon.sessions.index import Index
 from attn.daemon.sessions.lifecycle import Lifecycle
 from attn.daemon.startup import LoginEnvironment
+from attn.daemon.store.keeper import StoreKeeper
 from attn.daemon.workers.spawner import Spawner
 from attn.paths import Home
 
@@ -34,15 +36,17 @@ def home() -> Iterator[Home]:
         for bundle in list_bundles(made.run):
             worker = bundle.worker()
             if worker is not None and bundle.lock_held():
-                os.kill(worker.child_pid, signal.SIGKILL)
-                os.kill(worker.pid, signal.SIGKILL)
+                for pid in (worker.child_pid, worker.pid):
+                    with contextlib.suppress(ProcessLookupError):  # its program may have ended by itself
+                        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
 async def desk(home: Home) -> AsyncIterator[Desk]:
     """What handlers work with; recovery is over."""
-    index = Index(home, ephemeral=True)
-    await index.open()
+    keeper = StoreKeeper(home, ephemeral=True)
+    await keeper.open()
+    index = Index(keeper)
     hub = Hub(home, "testdaemon", 4321, index, clipboard=False)
     index.sessions = lambda: hub.sessions.values()
     spawner = Spawner(lambda state: None)
@@ -54,7 +58,7 @@ async def desk(home: Home) -> AsyncIterator[Desk]:
     yield Desk(hub, lifecycle, Logins(), login)
     spawner.close()
     await hub.close()
-    await index.close()
+    await keeper.close()
     for child in spawner._children:
         child.kill()
         child.wait()

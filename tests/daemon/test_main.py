@@ -12,19 +12,6 @@ from attn.daemon.handlers.desk import Desk
 from attn.errors import AttnError
 from attn.lock import HomeLock
 from attn.paths import Home
-from attn.store import StoreFailure
-
-
-async def test_the_store_is_one_condition(desk: Desk) -> None:
-    hub, index = desk.hub, desk.hub.index
-    main._store_condition(hub)
-    assert set(hub.conditions) == {"ephemeral"}
-    index.failure = StoreFailure("disk_full", "no space", path=hub.home.database, sqlite_name="SQLITE_FULL")
-    main._store_condition(hub)
-    assert set(hub.conditions) == {"disk_full"} and "SQLITE_FULL" in hub.conditions["disk_full"].detail
-    index.failure, index.state = None, "ok"
-    main._store_condition(hub)
-    assert hub.conditions == {}
 
 
 async def test_the_spawner_is_one_condition(desk: Desk) -> None:

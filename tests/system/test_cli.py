@@ -185,7 +185,7 @@ def test_status(cli: Cli) -> None:
     status = json.loads(done.stdout)
     assert list(status) == ["daemon", "store", "conditions", "recovery"]
     assert list(status["daemon"]) == ["pid", "id", "version", "protocol", "url", "since_ms"]
-    assert list(status["store"]) == ["state", "path", "last_good_backup"]
+    assert list(status["store"]) == ["state", "path", "last_good_backup", "last_good_backup_ms"]
     assert status["daemon"]["pid"] == cli.daemon.pid
     assert done.returncode == (78 if status["store"]["state"] == "degraded" else 0)
     assert f"pid {cli.daemon.pid}" in cli.run("status").stdout

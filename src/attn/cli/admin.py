@@ -25,9 +25,9 @@ from attn.cli.starting import (
 )
 from attn.errors import EXIT_DEGRADED, AttnError
 from attn.paths import Home
-from attn.wire.client_events import LoginResult, StatusResult
-from attn.wire.client_requests import GetStatus, NewLogin
-from attn.wire.client_views import RecoveryView
+from attn.wire.client_events import LoginResult, Ok, StatusResult
+from attn.wire.client_requests import GetStatus, NewLogin, StoreRetry
+from attn.wire.client_views import Condition, RecoveryView, StoreView
 
 STATUS_RECOVERY_S: Final = 3.0
 FOLLOW_EVERY_S: Final = 0.25
@@ -98,15 +98,34 @@ def status_lines(status: StatusResult) -> list[str]:
         ("page", f"{daemon.url}  (log in with: attn open)"),
         ("sessions", f"{status.sessions_running} running of {status.sessions_total}"),
         ("store", f"{store.state} · {store.path}"),
-        ("backup", store.last_good_backup or "none yet"),
+        ("backup", backup_words(store)),
         ("recovery", recovery_words(status.recovery)),
     ]
     lines = [f"{name:<9} {text}" for name, text in facts]
     for condition in status.conditions:
         lines += ["", f"{condition.severity:<9} {condition_line(condition)}"]
         lines += [f"{'':<9} {part}" for part in condition.detail.splitlines()]
+        lines += [f"{'':<9} {fact}" for fact in condition_facts(condition)]
         lines += [f"{'':<9} {command}" for command in condition.commands[1:]]
     return lines
+
+
+def condition_facts(condition: Condition) -> list[str]:
+    """What a condition about the database says beside its detail."""
+    facts = [
+        ("database", condition.db_path),
+        ("schema change", condition.migration),
+        ("not saved since", condition.not_saved_since_ms and f"{age(condition.not_saved_since_ms)} ago"),
+        ("last good backup", condition.last_good_backup),
+    ]
+    return [f"{name}: {value}" for name, value in facts if value]
+
+
+def backup_words(store: StoreView) -> str:
+    """Where the newest good backup stands, and how old it is."""
+    if store.last_good_backup is None:
+        return "none yet"
+    return f"{store.last_good_backup} ({age(store.last_good_backup_ms)} ago)"
 
 
 def recovery_words(recovery: RecoveryView) -> str:
@@ -115,6 +134,20 @@ def recovery_words(recovery: RecoveryView) -> str:
     found = [f"{getattr(recovery, name)} {name}" for name in names if getattr(recovery, name)]
     words = " · ".join(found) or "nothing to recover"
     return words if recovery.done else f"in progress · {words}"
+
+
+@click.group("store")
+def store_command() -> None:
+    """The database of a running daemon."""
+
+
+@store_command.command("retry")
+def store_retry() -> None:
+    """Try the database again now, also when its condition does not end by itself."""
+    with connect(found_home(), recovered=False) as link:
+        link.request(StoreRetry(id=0), Ok)
+        store = link.request(GetStatus(id=0), StatusResult).store
+    show(f"the database is usable: {store.path}" if store.state == "ok" else f"the database is {store.state}")
 
 
 @click.group("daemon")

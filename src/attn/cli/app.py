@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "kill": "sessions",
     "rm": "sessions",
     "status": "admin",
+    "store": "admin",
     "daemon": "admin",
     "logs": "admin",
     "repair": "upkeep.repairs",

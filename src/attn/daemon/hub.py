@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import attn
@@ -27,7 +28,7 @@ from attn.paths import Home
 from attn.wire import client_api
 from attn.wire import client_events as events
 from attn.wire.client_requests import ClientHello
-from attn.wire.client_views import Condition, ExitView, RecoveryView, SessionView
+from attn.wire.client_views import Condition, ExitView, RecoveryView, SessionView, StoreView
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -54,8 +55,7 @@ class Hub:
         self.peers: dict[int, Peer] = {}
         self.handles: dict[int, Session] = {}
         self.conditions: dict[str, Condition] = {}
-        # Which conditions are about the store.
-        self.store_codes: set[str] = set()
+        self._store_told: tuple[StoreView, dict[str, str]] | None = None
         # Set by the composition root: how an unreachable worker is probed.
         self.keep_reaching: Callable[[Session], Coroutine[Any, Any, None]] | None = None
         self._clipboard = clipboard
@@ -115,6 +115,7 @@ class Hub:
                 protocol=client_api.PROTOCOL, protocol_min=client_api.PROTOCOL_MIN, version=attn.__version__,
                 daemon_id=self.daemon_id, recovering=self.recovering, sessions=self._views(),
                 conditions=list(self.conditions.values()), page_build=self.page_build,
+                store=self.index.keeper.view(), settings=dict(self.index.keeper.settings),
             )
         )  # fmt: skip
 
@@ -251,23 +252,35 @@ class Hub:
 
     # -- conditions ----------------------------------------------------------------------------------------------
 
-    def raise_condition(self, code: str, detail: str, path: str | None = None, backup: str | None = None) -> None:
-        """Something is not well: shown in every client until `clear_condition`."""
+    def raise_condition(
+        self,
+        code: str,
+        detail: str,
+        path: str | None = None,
+        values: Mapping[str, str] = MappingProxyType({}),
+        facts: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        """Something is not well: shown in every client until `clear_condition`.
+
+        values: what its commands need beside the home's paths; facts: further fields of the condition.
+        """
         kind, before = health.kind(code), self.conditions.get(code)
-        values = {
-            "db": str(self.home.database),
-            "home": str(self.home.root),
-            "path": path or "",
-            "backup": backup or "",
-        }
+        known = {"db": str(self.home.database), "home": str(self.home.root), "path": path or "", **values}
         condition = Condition(
             code=code, severity=kind.severity, title=kind.title, detail=detail, path=path,
-            commands=health.commands(code, values), since_ms=before.since_ms if before else now_ms(),
+            commands=health.commands(code, known), since_ms=before.since_ms if before else now_ms(), **facts,
         )  # fmt: skip
         if condition != before:
             log.warning("%s: %s", kind.title, detail)
             self.conditions[code] = condition
             self._tell("conditions", events.ConditionsChanged(conditions=list(self.conditions.values())))
+
+    def store_changed(self) -> None:
+        """The state of the database, its newest backup or the settings in it are not what they were."""
+        told = (self.index.keeper.view(), dict(self.index.keeper.settings))
+        if told != self._store_told:
+            self._store_told = told
+            self._tell("store", events.StoreChanged(store=told[0], settings=told[1]))
 
     def clear_condition(self, code: str) -> None:
         if self.conditions.pop(code, None) is not None:

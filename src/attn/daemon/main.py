@@ -22,6 +22,8 @@ from attn.daemon.peer import UnixPeer
 from attn.daemon.sessions.adoption import Adoption
 from attn.daemon.sessions.index import Index
 from attn.daemon.sessions.lifecycle import Lifecycle
+from attn.daemon.store.conditions import StoreConditions
+from attn.daemon.store.keeper import StoreKeeper
 from attn.daemon.workers.spawner import Spawner
 from attn.lock import HomeLock
 from attn.paths import Home
@@ -30,7 +32,7 @@ log = logging.getLogger(__name__)
 
 # Replies that were queued when the daemon was told to stop.
 FAREWELL_LIMIT_S: Final = 2.0
-# A daemon runs for months: the daily backup and the bounds of what is kept are looked after this often.
+# A daemon runs for months: the backup that is due and the bounds of what is kept are looked after this often.
 HOUSEKEEPING_EVERY_S: Final = 3600.0
 
 
@@ -50,7 +52,7 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
         web = startup.bind_port(home, config.port)
         refuse = require_store or config.on_store_failure == "refuse"
         daemon = Daemon(home, config, daemon_id, token, web)
-        asyncio.run(daemon.run(Index(home, ephemeral=ephemeral), umask=umask, refuse=refuse))
+        asyncio.run(daemon.run(StoreKeeper(home, ephemeral=ephemeral), umask=umask, refuse=refuse))
     finally:
         lock.release()
     return 0
@@ -65,13 +67,15 @@ class Daemon:
         self._port: int = web.getsockname()[1]
         self._logins = auth.Logins()
 
-    async def run(self, index: Index, *, umask: int, refuse: bool) -> None:
+    async def run(self, keeper: StoreKeeper, *, umask: int, refuse: bool) -> None:
         """Start, serve until told to stop, end. Raises StoreFailure when `refuse` and there is no usable store."""
+        index = Index(keeper)
         hub = Hub(self._home, self._daemon_id, self._port, index, clipboard=self._config.osc52_write)
         spawner = Spawner(lambda state: _spawner_condition(hub, state))
         spawner.start()
-        index.sessions, index.changed = hub.sessions.values, lambda: _store_condition(hub)
-        opened = hub.start(index.open(), "store")
+        index.sessions, conditions = hub.sessions.values, StoreConditions(hub, keeper)
+        keeper.changed = conditions.refusing if refuse else conditions.changed
+        opened = hub.start(keeper.open(), "store")
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGCHLD, spawner.reap)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -82,18 +86,20 @@ class Daemon:
         hub.keep_reaching = lifecycle.keep_reaching
         if refuse:
             await opened
-            if index.failure is not None:
-                raise index.failure
+            conditions.refuse()
         dispatch = Dispatch(Desk(hub, lifecycle, self._logins, login))
         server = await self._listen(dispatch)
         web = hub.start(self._serve_web(hub, dispatch), "web")
         await opened
         await Adoption(hub, lifecycle).run()
         hub.start(index.keep(), "index")
-        hub.start(_keep_house(index, lifecycle), "housekeeping")
+        hub.start(keeper.watch(), "watch")
+        hub.start(_keep_house(keeper, lifecycle), "housekeeping")
         log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
         await hub.stop.wait()
         await self._end(hub, server, spawner, web)
+        if refuse:
+            conditions.refuse()
 
     async def _listen(self, dispatch: Dispatch) -> asyncio.Server:
         listener = startup.listen_unix(self._home.daemon_socket)
@@ -108,7 +114,7 @@ class Daemon:
         site = http.Site(
             port=self._port, token=self._token, daemon_id=self._daemon_id, logins=self._logins,
             received=dispatch.received, gone=dispatch.gone, assets=assets,
-            health=lambda: (hub.index.view(), list(hub.conditions.values())),
+            health=lambda: (hub.index.keeper.view(), list(hub.conditions.values())),
         )  # fmt: skip
         stop = await http.serve(site, self._web)
         try:
@@ -125,30 +131,16 @@ class Daemon:
             peer.close()
         spawner.close()
         await hub.close()
-        await hub.index.close()
+        await hub.index.saved()
+        await hub.index.keeper.close()
         self._home.daemon_socket.unlink(missing_ok=True)
 
 
-async def _keep_house(index: Index, lifecycle: Lifecycle) -> None:
+async def _keep_house(keeper: StoreKeeper, lifecycle: Lifecycle) -> None:
     while True:
-        await index.back_up()
+        await keeper.back_up()
         await lifecycle.prune()
         await asyncio.sleep(HOUSEKEEPING_EVERY_S)
-
-
-def _store_condition(hub: Hub) -> None:
-    """The failure of the store as the one condition about it; none when it is well."""
-    failure, wanted = hub.index.failure, ""
-    if failure is not None:
-        wanted = failure.code
-        said = f" ({failure.sqlite_name}: {failure.raw_message})" if failure.sqlite_name else ""
-        hub.raise_condition(failure.code, failure.message + said, str(failure.path), hub.index.view().last_good_backup)
-    elif hub.index.state == "ephemeral":
-        wanted = "ephemeral"
-        hub.raise_condition(wanted, "sessions are kept on disk, their list is not")
-    for code in hub.store_codes - {wanted}:
-        hub.clear_condition(code)
-    hub.store_codes = {wanted} - {""}
 
 
 def _spawner_condition(hub: Hub, state: str) -> None:

@@ -40,6 +40,7 @@ class Database:
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection
         self.path = path
+        self.is_open = True
         self._identity = None if path == MEMORY else self._stat()
 
     @classmethod
@@ -174,6 +175,10 @@ class Database:
                 "file_moved", f"{self.path} was replaced or removed while attn was using it", path=self.path
             )
 
+    def changes(self) -> int:
+        """How many rows this connection has changed since it was opened."""
+        return int(self._connection.total_changes())
+
     def damage(self, *, thorough: bool) -> list[str]:
         """What `integrity_check` (thorough) or `quick_check` says, empty when all is well."""
         pragma = "integrity_check" if thorough else "quick_check"
@@ -206,6 +211,7 @@ class Database:
 
     def close(self) -> None:
         """Close, checkpointing what is in the log. Does nothing the second time."""
+        self.is_open = False
         try:
             self._connection.close()
         except apsw.Error as error:
@@ -213,6 +219,9 @@ class Database:
 
     def abandon(self) -> None:
         """Close without touching the disk: what stands at this path, and its log, are another database now."""
+        if not self.is_open:
+            return
+        self.is_open = False
         try:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self._connection.close()

@@ -49,6 +49,11 @@ class Settings:
         value = self._database.one("SELECT value FROM settings WHERE key = ?", (key,))
         return None if value is None else str(value)
 
+    def all(self) -> dict[str, str]:
+        """Every key that was set, with its value."""
+        found = self._database.rows("SELECT key, value FROM settings ORDER BY key")
+        return {str(key): str(value) for key, value in found}
+
     def set(self, key: str, value: str) -> None:
         """Set a key."""
         with self._database.transaction():

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from attn.core.session import State
 from attn.store.database import Database, Row, Value
+from attn.store.failures import StoreFailure
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ class Sessions:
 
     def list(self) -> list[SessionRow]:
         """All sessions in their order."""
-        return [_row(values) for values in self._database.rows(_SELECT)]
+        rows = self._database.rows(_SELECT)
+        try:
+            return [_row(values) for values in rows]
+        except (ValueError, TypeError) as error:
+            path = self._database.path
+            raise StoreFailure("corrupt", f"{path} holds a session that makes no sense: {error}", path=path) from error
 
     def upsert(self, *rows: SessionRow) -> None:
         """Write these sessions, in one transaction, in place of those with the same ids."""

@@ -30,6 +30,8 @@ class DaemonHello(Message, tag="hello"):
     sessions: list[SessionView]
     conditions: list[Condition]
     page_build: str = ""
+    store: StoreView | None = None
+    settings: dict[str, str] = {}
 
 
 class SessionsReady(Message, tag="sessions_ready"):
@@ -61,6 +63,13 @@ class ConditionsChanged(Message, tag="conditions_changed"):
     """All conditions that hold now; empty = all is well."""
 
     conditions: list[Condition]
+
+
+class StoreChanged(Message, tag="store_changed"):
+    """The state of the database, its newest backup, or a setting changed: what they are now."""
+
+    store: StoreView
+    settings: dict[str, str]
 
 
 class PtyDesync(Message, tag="pty_desync"):
@@ -206,6 +215,7 @@ DaemonMessage = (
     | SessionRemoved
     | SessionExited
     | ConditionsChanged
+    | StoreChanged
     | PtyDesync
     | PtyBell
     | PtyClipboard

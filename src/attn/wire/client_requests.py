@@ -172,6 +172,17 @@ class SetTheme(Message, tag="set_theme"):
     theme: Theme
 
 
+class SetSetting(Request, tag="set_setting"):
+    """Keep a setting of the page in the database. Answer: ok, or error persistence_unavailable."""
+
+    key: Literal["theme", "font", "agent"]
+    value: Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class StoreRetry(Request, tag="store_retry"):
+    """Try the database again, whatever was wrong (unix socket only). Answer: ok, or error with what is still wrong."""
+
+
 class StopDaemon(Request, tag="stop_daemon"):
     """End the daemon, leave all programs running (unix socket only). Answer: stop_result."""
 
@@ -198,5 +209,7 @@ ClientMessage = (
     | GetAgents
     | NewLogin
     | SetTheme
+    | SetSetting
+    | StoreRetry
     | StopDaemon
 )

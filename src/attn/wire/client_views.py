@@ -55,7 +55,11 @@ class SessionView(msgspec.Struct, kw_only=True):
 
 
 class Condition(msgspec.Struct, kw_only=True):
-    """Something that is not well, shown in every client until it is over."""
+    """Something that is not well, shown in every client until it is over.
+
+    One about the database also says which, SQLite's own name and words, the schema change concerned, since when nothing
+    is saved, and the newest good backup; null where that does not apply.
+    """
 
     code: str
     severity: Severity
@@ -64,6 +68,13 @@ class Condition(msgspec.Struct, kw_only=True):
     commands: list[str]
     since_ms: int
     path: str | None = None
+    db_path: str | None = None
+    sqlite_name: str | None = None
+    sqlite_message: str | None = None
+    migration: str | None = None
+    not_saved_since_ms: int | None = None
+    last_good_backup: str | None = None
+    last_good_backup_ms: int | None = None
 
 
 class Cursor(msgspec.Struct, kw_only=True):
@@ -100,6 +111,7 @@ class StoreView(msgspec.Struct, kw_only=True):
     state: Literal["ok", "migrating", "degraded", "refused", "ephemeral"]
     path: str
     last_good_backup: str | None
+    last_good_backup_ms: int | None = None
 
 
 class RecoveryView(msgspec.Struct, kw_only=True):

@@ -10,7 +10,9 @@ import pytest
 from attn.daemon.handlers import status
 from attn.daemon.handlers.desk import Desk
 from attn.errors import AttnError
-from attn.wire.client_requests import CompletePath, GetAgents, GetStatus, NewLogin, StopDaemon
+from attn.store import StoreFailure
+from attn.wire.client_events import StoreChanged
+from attn.wire.client_requests import CompletePath, GetAgents, GetStatus, NewLogin, SetSetting, StopDaemon, StoreRetry
 from tests.daemon.scripted import RecordingPeer
 from tests.daemon.test_hub import add
 
@@ -63,3 +65,24 @@ async def test_only_the_unix_socket_gives_logins_and_stops(desk: Desk) -> None:
     assert not desk.hub.stop.is_set()
     await status.stop_daemon(desk, local, StopDaemon(id=4))
     assert desk.hub.stop.is_set()
+
+
+async def test_a_setting_is_kept_and_told_or_refused(desk: Desk) -> None:
+    keeper, peer = desk.hub.index.keeper, RecordingPeer()
+    desk.hub.peers[peer.id] = peer
+    await status.set_setting(desk, peer, SetSetting(id=1, key="theme", value="dark"))
+    assert await keeper.use(lambda store: store.settings.all()) == {"theme": "dark"}
+    assert peer.of(StoreChanged)[-1].settings == {"theme": "dark"}
+    keeper.failure, keeper.state = StoreFailure("disk_full", "no space", path=desk.hub.home.database), "degraded"
+    with pytest.raises(AttnError) as raised:
+        await status.set_setting(desk, peer, SetSetting(id=2, key="theme", value="light"))
+    assert raised.value.code == "persistence_unavailable" and "disk_full" in raised.value.message
+    assert keeper.settings == {"theme": "dark"}
+
+
+async def test_trying_again_is_for_the_unix_socket(desk: Desk) -> None:
+    peer = RecordingPeer()
+    assert (await status.store_retry(desk, peer, StoreRetry(id=1))).id == 1
+    peer.kind = "web"
+    with pytest.raises(AttnError):
+        await status.store_retry(desk, peer, StoreRetry(id=2))

@@ -48,6 +48,13 @@ export interface Condition {
   commands: string[]
   since_ms: number
   path: string | null
+  db_path: string | null
+  sqlite_name: string | null
+  sqlite_message: string | null
+  migration: string | null
+  not_saved_since_ms: number | null
+  last_good_backup: string | null
+  last_good_backup_ms: number | null
 }
 
 /** The cursor, 0-based, rows before cols. */
@@ -80,6 +87,7 @@ export interface StoreView {
   state: "degraded" | "ephemeral" | "migrating" | "ok" | "refused"
   path: string
   last_good_backup: string | null
+  last_good_backup_ms: number | null
 }
 
 /** What the start of this daemon found: counts of sessions. */
@@ -286,6 +294,20 @@ export interface SetTheme {
   theme: Theme
 }
 
+/** Keep a setting of the page in the database. Answer: ok, or error persistence_unavailable. */
+export interface SetSetting {
+  type: "set_setting"
+  id: number
+  key: "agent" | "font" | "theme"
+  value: string
+}
+
+/** Try the database again, whatever was wrong (unix socket only). Answer: ok, or error with what is still wrong. */
+export interface StoreRetry {
+  type: "store_retry"
+  id: number
+}
+
 /** End the daemon, leave all programs running (unix socket only). Answer: stop_result. */
 export interface StopDaemon {
   type: "stop_daemon"
@@ -314,6 +336,8 @@ export type ClientMessage =
   | GetAgents
   | NewLogin
   | SetTheme
+  | SetSetting
+  | StoreRetry
   | StopDaemon
 
 /** First message of the daemon: the whole state; afterwards only changes, on the same connection. */
@@ -327,6 +351,8 @@ export interface DaemonHello {
   sessions: SessionView[]
   conditions: Condition[]
   page_build: string
+  store: StoreView | null
+  settings: Record<string, string>
 }
 
 /** Recovery ended: the whole list, once, for clients that connected meanwhile. */
@@ -358,6 +384,13 @@ export interface SessionExited {
 export interface ConditionsChanged {
   type: "conditions_changed"
   conditions: Condition[]
+}
+
+/** The state of the database, its newest backup, or a setting changed: what they are now. */
+export interface StoreChanged {
+  type: "store_changed"
+  store: StoreView
+  settings: Record<string, string>
 }
 
 /** This client fell behind and its backlog was dropped; an attach_result with `id` 0 and a new payload follow. */
@@ -507,6 +540,7 @@ export type DaemonMessage =
   | SessionRemoved
   | SessionExited
   | ConditionsChanged
+  | StoreChanged
   | PtyDesync
   | PtyBell
   | PtyClipboard

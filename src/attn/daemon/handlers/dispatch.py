@@ -56,6 +56,8 @@ REQUESTS: Final[Mapping[type, Answer]] = MappingProxyType(
         wire.MakeBackup: status.make_backup,
         wire.GetAgents: status.get_agents,
         wire.NewLogin: status.new_login,
+        wire.SetSetting: status.set_setting,
+        wire.StoreRetry: status.store_retry,
         wire.StopDaemon: status.stop_daemon,
     }
 )
@@ -70,6 +72,7 @@ DURING_RECOVERY: Final = frozenset(
         wire.StopDaemon,
         wire.CompletePath,
         wire.DetachSession,
+        wire.StoreRetry,
     }
 )
 

@@ -17,8 +17,17 @@ from attn.daemon.peer import Peer
 from attn.daemon.sessions.live import now_ms
 from attn.errors import AttnError
 from attn.wire import client_api
-from attn.wire.client_events import AgentsResult, BackupResult, LoginResult, PathsResult, StatusResult, StopResult
-from attn.wire.client_requests import CompletePath, GetAgents, GetStatus, MakeBackup, NewLogin, StopDaemon
+from attn.wire.client_events import AgentsResult, BackupResult, LoginResult, Ok, PathsResult, StatusResult, StopResult
+from attn.wire.client_requests import (
+    CompletePath,
+    GetAgents,
+    GetStatus,
+    MakeBackup,
+    NewLogin,
+    SetSetting,
+    StopDaemon,
+    StoreRetry,
+)
 from attn.wire.client_views import AgentView, DaemonView
 
 log = logging.getLogger(__name__)
@@ -36,14 +45,15 @@ async def get_status(desk: Desk, peer: Peer, message: GetStatus) -> StatusResult
         url=f"http://127.0.0.1:{hub.port}/", since_ms=hub.started_at_ms,
     )  # fmt: skip
     return StatusResult(
-        id=message.id, daemon=daemon, store=hub.index.view(), conditions=list(hub.conditions.values()),
+        id=message.id, daemon=daemon, store=hub.index.keeper.view(), conditions=list(hub.conditions.values()),
         recovery=hub.recovery_view(), sessions_running=hub.running_count(), sessions_total=len(hub.sessions),
     )  # fmt: skip
 
 
 async def make_backup(desk: Desk, peer: Peer, message: MakeBackup) -> BackupResult:
     _local(peer)
-    made = await desk.hub.index.make_backup(Path(message.to) if message.to else None)
+    await desk.hub.index.saved()
+    made = await desk.hub.index.keeper.make_backup(Path(message.to) if message.to else None)
     return BackupResult(id=message.id, path=made.path, at_ms=made.at_ms, rows=made.rows)
 
 
@@ -85,6 +95,20 @@ def _directories(prefix: str) -> list[str]:
     except (OSError, RuntimeError) as error:  # RuntimeError: `~nobody`
         log.debug("no completion for %r: %s", prefix, error)
     return sorted(found)[:PATHS_MAX]
+
+
+async def set_setting(desk: Desk, peer: Peer, message: SetSetting) -> Ok:
+    keeper = desk.hub.index.keeper
+    await keeper.use(lambda store: store.settings.set(message.key, message.value))
+    keeper.settings[message.key] = message.value
+    desk.hub.store_changed()
+    return Ok(id=message.id)
+
+
+async def store_retry(desk: Desk, peer: Peer, message: StoreRetry) -> Ok:
+    _local(peer)
+    await desk.hub.index.keeper.retry()
+    return Ok(id=message.id)
 
 
 async def new_login(desk: Desk, peer: Peer, message: NewLogin) -> LoginResult:

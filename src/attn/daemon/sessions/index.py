@@ -1,7 +1,7 @@
-"""The store as the daemon uses it: an index of the sessions whose truth stands in their bundles.
+"""The store's rows of the live sessions, whose truth stands in their bundles.
 
-A store that fails never holds up a session: what could not be written stays to be written, the failure is told as a
-condition, and for causes that end by themselves it is tried again. No database ever counts as saved that is not.
+A store that fails never holds up a session: what could not be written stays to be written, and the keeper of the store
+says so. No database ever counts as saved that is not.
 """
 
 from __future__ import annotations
@@ -9,173 +9,70 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final
 
 from attn.bundle.records import Spec
 from attn.core.session import ENDED
 from attn.daemon.sessions.live import Session, now_ms
+from attn.daemon.store.keeper import StoreKeeper
 from attn.errors import AttnError
-from attn.paths import Home
-from attn.store import SessionRow, Store, StoreFailure, backup, open_store
-from attn.store.backup import Backup
-from attn.wire.client_views import ExitView, StoreView
+from attn.store import SessionRow, Store
+from attn.wire.client_views import ExitView
 
 log = logging.getLogger(__name__)
-Result = TypeVar("Result")
 
 # A change of nothing but the time of the last output is written this late.
 LAZY_WRITE_S: Final = 30.0
-# Pause before a store is tried again that failed for a cause that ends by itself.
-RETRY_S: Final = 5.0
-BACKUP_AGE_MS: Final = 24 * 3600 * 1000
-
-State = Literal["ok", "migrating", "degraded", "ephemeral"]
 
 
 class Index:
     """Rows of the live sessions, written behind them. What waits is bounded: the latest row of each session."""
 
-    def __init__(self, home: Home, *, ephemeral: bool) -> None:
-        self._home = home
-        self._ephemeral = ephemeral
-        self._store: Store | None = None
-        self._backup: str | None = None
-        self.state: State = "migrating"
-        self.failure: StoreFailure | None = None
-        # Set by the composition root: who hears of every change of `state`, and who knows all live sessions.
-        self.changed: Callable[[], None] = lambda: None
+    def __init__(self, keeper: StoreKeeper) -> None:
+        self.keeper = keeper
+        keeper.waiting = self._everything
+        # Set by the composition root: who knows all live sessions.
         self.sessions: Callable[[], Iterable[Session]] = lambda: ()
         self._written: dict[str, SessionRow] = {}
         self._dirty: dict[str, SessionRow | None] = {}
         self._places: dict[str, int] = {}
+        # What is being written now, and counts as waiting until that is done.
+        self._going: dict[str, SessionRow | None] = {}
+        self._going_places: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
-        # The database is for one thread at a time, and a slow disk is not the event loop's trouble.
-        self._thread = ThreadPoolExecutor(1, "store")
-
-    async def _run(self, function: Callable[..., Result], *args: Any) -> Result:
-        """Raises StoreFailure, whatever went wrong: a fault in the store must not be one of the daemon."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
-        except AttnError:
-            raise
-        except Exception as error:
-            log.exception("a fault in the store")
-            text = f"{self._home.database} could not be used: {error!r}"
-            raise StoreFailure("store_failed", text, path=self._home.database) from error
-
-    # -- opening and closing -------------------------------------------------------------------------------------
-
-    async def open(self) -> None:
-        """Open the store, or be degraded: see `failure`."""
-        failed: StoreFailure | None = None
-        try:
-            self._store = await self._run(lambda: open_store(self._home, ephemeral=self._ephemeral, now_ms=now_ms()))
-        except StoreFailure as failure:
-            failed = failure
-        try:
-            await self._look_at_backups()  # also without a database: that is when a person needs them
-        except StoreFailure as failure:
-            failed = failed or failure
-        if failed is None:
-            self._well()
-        else:
-            self._degrade(failed)
-
-    async def close(self) -> None:
-        """Write what is left and close."""
-        await self.saved()
-        if self._store is not None:
-            try:
-                await self._run(self._store.close)
-            except StoreFailure as failure:
-                log.error("the store did not close: %s", failure)
-        self._thread.shutdown(wait=True)
 
     async def keep(self) -> None:
-        """Write what is dirty, soon after it is; try a failed store again. Runs as long as the daemon."""
+        """Write what is dirty, soon after it is. Runs as long as the daemon."""
         while True:
-            retry = self.failure is not None and self.failure.transient
             try:
-                async with asyncio.timeout(RETRY_S if retry else LAZY_WRITE_S):
+                async with asyncio.timeout(LAZY_WRITE_S):
                     await self._wake.wait()
             except TimeoutError:
                 log.debug("time to write what may wait")
             self._wake.clear()
-            if retry and self._store is None:
-                await self.open()
-                if self._store is not None:
-                    self._dirty.update({session.id: row_of(session) for session in self.sessions()})
-            if retry or self.failure is None:
-                await self.saved()
-
-    async def back_up(self) -> None:
-        """Make a verified copy when the newest is older than a day."""
-        store = self._store
-        if store is None or self.state != "ok":
-            return
-        try:
-            newest = await self._run(store.last_good_backup)
-            if newest is None or now_ms() - newest.at_ms > BACKUP_AGE_MS:
-                await self._run(store.back_up, "daily", now_ms())
-            await self._look_at_backups()
-        except StoreFailure as failure:
-            log.error("no backup was made: %s", failure)
-
-    async def make_backup(self, to: Path | None) -> Backup:
-        """The copy that a person asked for. Raises StoreFailure, AttnError `persistence_unavailable` or `usage`."""
-        await self.saved()
-        store = self._store
-        if store is None or self.state != "ok":
-            why = self.failure.code if self.failure else self.state
-            message = f"{self._home.database} cannot be copied now ({why})"
-            raise AttnError("persistence_unavailable", message, "run: attn doctor")
-        made = await self._run(backup.make_for_person, store.database, self._home.backups, to, now_ms())
-        await self._look_at_backups()
-        return made
-
-    async def _look_at_backups(self) -> None:
-        newest = next(iter(await self._run(backup.listed, self._home.backups)), None)
-        self._backup = None if newest is None else str(self._home.backups / Path(newest.path).name)
-
-    def _degrade(self, failure: StoreFailure) -> None:
-        if self.failure is None or self.failure.code != failure.code:
-            log.error("the store is not usable: %s", failure)
-        self.failure, self.state = failure, "degraded"
-        self.changed()
-
-    def _well(self) -> None:
-        self.failure, self.state = None, "ephemeral" if self._ephemeral else "ok"
-        self.changed()
-
-    def view(self) -> StoreView:
-        """The database as clients see it."""
-        return StoreView(state=self.state, path=str(self._home.database), last_good_backup=self._backup)
+            await self.saved()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def rows(self) -> list[SessionRow]:
         """What the store remembers; nothing while there is none."""
-        nothing: list[SessionRow] = []
-        rows = await self._read(lambda store: store.sessions.list(), nothing)
+        try:
+            rows = await self.keeper.use(lambda store: store.sessions.list())
+        except AttnError as failure:
+            log.warning("the list of sessions comes from their bundles alone: %s", failure)
+            rows = []
         self._written = {row.id: row for row in rows}
         return rows
 
     async def recent(self, limit: int) -> list[str]:
-        """The directories used last."""
-        return await self._read(lambda store: store.places.recent(limit), [])
-
-    async def _read(self, read: Callable[[Store], Result], otherwise: Result) -> Result:
-        if self._store is None:
-            return otherwise
+        """The directories used last; none while there is no store, which is told as a condition."""
         try:
-            return await self._run(read, self._store)
-        except StoreFailure as failure:
-            self._degrade(failure)
-            return otherwise
+            return await self.keeper.use(lambda store: store.places.recent(limit))
+        except AttnError as failure:
+            log.debug("no recent directories: %s", failure)
+            return []
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -200,30 +97,39 @@ class Index:
         await self.saved()
 
     async def saved(self) -> None:
-        """Write everything that changed until now, or learn that it cannot be written.
-
-        A store that failed for good is let be: one write that works would not prove it sound.
-        """
+        """Write everything that changed until now, or leave it waiting until the store is usable again."""
         async with self._turn:
-            store, rows, places = self._store, self._dirty, self._places
-            lost = self.failure is not None and not self.failure.transient
-            if store is None or lost or not (rows or places):
+            if not self.keeper.usable or not (self._dirty or self._places):
                 return
+            rows, places = self._going, self._going_places = self._dirty, self._places
             self._dirty, self._places = {}, {}
             # Before the write ends, so that a change back in the meantime counts as one; `_dirty` comes first anyway.
-            for session_id, row in rows.items():
-                if row is None:
-                    self._written.pop(session_id, None)
-                else:
-                    self._written[session_id] = row
+            self._note(rows)
             try:
-                await self._run(_write, store, rows, places)
-            except StoreFailure as failure:
-                self._dirty, self._places = {**rows, **self._dirty}, {**places, **self._places}
-                self._degrade(failure)
-                return
-            if self.failure is not None:
-                self._well()
+                await self.keeper.use(lambda store: _write(store, rows, places))
+            except AttnError:
+                if not self.keeper.usable:  # else it came back, and wrote all of this
+                    self._dirty, self._places = {**rows, **self._dirty}, {**places, **self._places}
+            finally:
+                self._going, self._going_places = {}, {}
+
+    def _note(self, rows: dict[str, SessionRow | None]) -> None:
+        for session_id, row in rows.items():
+            if row is None:
+                self._written.pop(session_id, None)
+            else:
+                self._written[session_id] = row
+
+    def _everything(self) -> Callable[[Store], None]:
+        """What a store that is usable again must learn: all live sessions, and whatever waited."""
+        live = {session.id: row_of(session) for session in self.sessions()}
+        rows = {**self._going, **self._dirty, **live}
+        places = {**self._going_places, **self._places}
+
+        def write(store: Store) -> None:
+            _write(store, rows, places)
+
+        return write
 
 
 def _write(store: Store, rows: dict[str, SessionRow | None], places: dict[str, int]) -> None:

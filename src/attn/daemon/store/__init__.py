@@ -1,0 +1,1 @@
+"""The database as the daemon keeps it: open, watched, tried again, and told about."""

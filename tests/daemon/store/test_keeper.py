@@ -1,0 +1,192 @@
+"""The keeper of the store: honest when it fails, well again only when everything is written."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from attn.daemon.store import keeper as module
+from attn.daemon.store.keeper import StoreKeeper
+from attn.errors import AttnError
+from attn.paths import Home
+from attn.store import Store, StoreFailure
+from attn.store.backup import listed
+from tests.store.faulty_disk import mounted
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(root=tmp_path, sockets=tmp_path / "s", is_default=False)
+
+
+@asynccontextmanager
+async def opened(home: Home, *, ephemeral: bool = False) -> AsyncIterator[StoreKeeper]:
+    keeper = StoreKeeper(home, ephemeral=ephemeral)
+    assert keeper.view().state == "migrating"
+    await keeper.open()
+    yield keeper
+    await keeper.close()
+
+
+async def unavailable(keeper: StoreKeeper) -> AttnError:
+    with pytest.raises(AttnError) as raised:
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+    assert raised.value.code == "persistence_unavailable"
+    return raised.value
+
+
+async def test_a_store_that_is_none_says_so_and_comes_back_when_asked(home: Home) -> None:
+    home.database.write_bytes(b"not a database at all, whatever its name says" * 50)
+    async with opened(home) as keeper:
+        told: list[str] = []
+        keeper.changed = lambda: told.append(keeper.state)
+        assert keeper.failure is not None and keeper.failure.code == "not_a_database"
+        assert keeper.not_saved_since_ms is not None
+        await unavailable(keeper)
+        with pytest.raises(StoreFailure):
+            await keeper.retry()
+        home.database.unlink()
+        await keeper.retry()
+        assert keeper.usable and keeper.not_saved_since_ms is None and told == ["degraded", "ok"]
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+
+
+async def test_the_condition_ends_only_when_what_waited_is_written(home: Home) -> None:
+    async with opened(home) as keeper:
+        keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
+        written: list[bool] = []
+
+        def write(store: Store) -> None:
+            written.append(keeper.usable)
+            store.settings.set("theme", "dark")
+
+        keeper.waiting = lambda: write
+        await keeper.retry()
+        assert written == [False] and keeper.usable
+        assert await keeper.use(lambda store: store.settings.get("theme")) == "dark"
+
+
+async def test_a_transient_cause_is_tried_again_ever_more_rarely(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_FIRST_S", 0.01)
+    async with opened(home) as keeper:
+        well, tries = asyncio.Event(), list[int]()
+
+        def full(store: Store) -> None:
+            tries.append(1)
+            if len(tries) < 4:
+                raise StoreFailure("disk_full", "no space", path=home.database)
+
+        keeper.changed = lambda: well.set() if keeper.usable else None
+        keeper.waiting = lambda: full
+        keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
+        watching = asyncio.create_task(keeper.watch())
+        await asyncio.wait_for(well.wait(), 30)
+        watching.cancel()
+        assert len(tries) == 4
+
+
+async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCH_EVERY_S", 0.01)
+    async with opened(home) as keeper:
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+        shutil.copy(home.database, home.root / "other.db")
+        (home.root / "other.db").replace(home.database)
+        bad = asyncio.Event()
+        keeper.changed = lambda: bad.set() if keeper.state == "degraded" else None
+        watching = asyncio.create_task(keeper.watch())
+        await asyncio.wait_for(bad.wait(), 30)
+        watching.cancel()
+        assert keeper.failure is not None and keeper.failure.code == "file_moved"
+        [rescued] = listed(home.backups)
+        assert rescued.reason == "rescued" and rescued.rows["settings"] == 1
+        assert keeper.view().last_good_backup == rescued.path
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+async def test_a_commit_whose_outcome_is_not_known_is_found_out(home: Home, lasting: bool) -> None:
+    with mounted() as disk:
+        async with opened(home) as keeper:
+            disk.fault, disk.lasting = "io_error", lasting
+            disk.at = disk.operations + 2  # the sync of the next commit, after its one write
+            if lasting:
+                await unavailable(keeper)
+                assert keeper.failure is not None and keeper.failure.code == "io_error"
+                disk.fault = "none"
+                await keeper.retry()
+            await keeper.use(lambda store: store.settings.set("theme", "dark"))
+            assert disk.failed and keeper.usable
+            assert await keeper.use(lambda store: store.settings.get("theme")) == "dark"
+
+
+async def test_a_full_disk_leaves_the_store_open_and_is_over_by_itself(home: Home) -> None:
+    with mounted() as disk:
+        async with opened(home) as keeper:
+            disk.fault, disk.lasting, disk.at = "full", True, disk.operations + 1
+            await unavailable(keeper)
+            assert keeper.failure is not None and keeper.failure.code == "disk_full"
+            await keeper._look()
+            assert not keeper.usable
+            disk.fault = "none"
+            await keeper._look()
+            assert keeper.usable
+
+
+async def test_backups_after_the_start_and_when_something_changed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(home) as keeper:
+        await keeper.back_up()
+        [first] = listed(home.backups)
+        view = keeper.view()
+        assert (view.last_good_backup, view.last_good_backup_ms) == (first.path, first.at_ms)
+        now = first.at_ms + module.BACKUP_EVERY_MS + 1
+        monkeypatch.setattr(module, "now_ms", lambda: now)
+        await keeper.back_up()
+        assert listed(home.backups) == [first], "nothing changed"
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+        monkeypatch.setattr(module, "now_ms", lambda: first.at_ms + 1)
+        await keeper.back_up()
+        assert listed(home.backups) == [first], "it is young"
+        monkeypatch.setattr(module, "now_ms", lambda: now)
+        await keeper.back_up()
+        assert len(listed(home.backups)) == 2
+
+
+async def test_a_backup_that_fails_is_a_warning_until_one_succeeds(home: Home) -> None:
+    async with opened(home) as keeper:
+        home.backups.write_text("a file in the way")
+        await keeper.back_up()
+        assert [warning.code for warning in keeper.warnings] == ["backup_overdue"] and keeper.usable
+        home.backups.unlink()
+        await keeper.back_up()
+        assert keeper.warnings == [] and len(listed(home.backups)) == 1
+
+
+async def test_the_backup_is_known_also_when_the_database_cannot_be_opened(home: Home) -> None:
+    async with opened(home) as keeper:
+        await keeper.back_up()
+        made = keeper.view().last_good_backup
+    home.database.write_bytes(b"not a database at all, whatever its name says" * 50)
+    async with opened(home) as again:
+        assert made is not None and (again.view().state, again.view().last_good_backup) == ("degraded", made)
+
+
+async def test_backups_that_cannot_be_listed_keep_nobody_from_starting(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(directory: Path) -> None:
+        raise TypeError("on purpose")
+
+    monkeypatch.setattr(module.backup, "listed", damaged)
+    async with opened(home) as keeper:
+        assert keeper.failure is not None and keeper.failure.code == "store_failed"
+
+
+async def test_settings_are_there_from_the_start(home: Home) -> None:
+    async with opened(home) as keeper:
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+    async with opened(home) as again:
+        assert again.settings == {"theme": "dark"}
