@@ -35,10 +35,10 @@ def test_without_a_file_the_defaults_hold(home: Home) -> None:
 def test_every_key_can_be_set(home: Home) -> None:
     home.config.write_text(
         'port = 9000\nscrollback_lines = 5\ndetach_key = "ctrl-a"\npersist_screen = false\nemulator = "off"\n'
-        'on_store_failure = "refuse"\nosc52_write = true\nlog_level = "debug"\n'
+        'on_store_failure = "refuse"\nosc52_write = true\norphan_hours = 3\nlog_level = "debug"\n'
     )
     loaded = load(home)
-    assert loaded == Config(9000, 5, "ctrl-a", False, "off", "refuse", True, "debug")
+    assert loaded == Config(9000, 5, "ctrl-a", False, "off", "refuse", True, 3, "debug")
     assert loaded.detach_byte == 1
     assert all(getattr(loaded, name) != getattr(Config(), name) for name in config.KEYS)
 

@@ -81,6 +81,13 @@ class Config:
         False,
         "Let programs write the clipboard of the browser (OSC 52). Reading it is never allowed.",
     )
+    orphan_hours: int = _key(
+        12,
+        "A worker whose program has ended, but whose disk takes no record of that, waits for a daemon to tell it to. "
+        "After this many hours without one it ends. A program that runs is never ended for want of a daemon.",
+        minimum=1,
+        maximum=8760,
+    )
     log_level: str = _key(
         "info",
         "How much the daemon writes to its log. No level writes what passes through a terminal.",

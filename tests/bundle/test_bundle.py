@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from attn.bundle import identity
 from attn.bundle.bundle import Bundle, BundleBusy, list_bundles
-from attn.bundle.files import BundleDamaged
+from attn.bundle.files import BundleDamaged, Directory
 from attn.bundle.records import ExitRecord, Meta, WorkerRecord
 from tests.bundle.test_records import SCREEN, SPEC
 
@@ -41,10 +42,41 @@ def test_an_existing_session_is_never_overwritten(bundle: Bundle) -> None:
     assert bundle.control() == token
 
 
+def test_a_bundle_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[Bundle]] = []
+    real = os.rename
+
+    def spying(*args: object, **named: object) -> None:
+        seen.append(list_bundles(tmp_path))
+        real(*args, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "rename", spying)
+    Bundle(tmp_path / ID).create(SPEC, META)
+    assert len(seen) == 4 and not any(seen)
+    assert len(list_bundles(tmp_path)) == 1 and os.listdir(tmp_path) == [ID]
+
+
+def test_a_bundle_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(directory: Directory) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Directory, "sync", full)
+    with pytest.raises(OSError, match="No space"):
+        Bundle(tmp_path / ID).create(SPEC, META)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_end_of_an_earlier_program_can_be_taken_away(bundle: Bundle) -> None:
+    bundle.write_exit(ExitRecord(0, None, 5, 6))
+    bundle.unlink_exit()
+    bundle.unlink_exit()
+    assert bundle.exit() is None
+
+
 def test_all_that_is_written_is_read_back(bundle: Bundle) -> None:
     worker = WorkerRecord(1, 2, "boot", "/s", 1, 1, "0.1", "vt1", 3)
     ended = ExitRecord(0, None, 5, 6)
-    changed = Meta(label="y", order=2, cause="killed")
+    changed = Meta("y", 2, "killed", "kill", "0000-1", 30, 90)
     bundle.write_meta(changed)
     bundle.write_worker(worker)
     bundle.write_exit(ended)
@@ -115,7 +147,7 @@ def test_remove_touches_no_stranger(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleDamaged, match=r"notes\.txt"):
         bundle.remove()
     assert precious.read_bytes() == b"x"
-    assert os.listdir(bundle.path) == ["notes.txt"]
+    assert os.listdir(tmp_path / f"{ID}.removed") == ["notes.txt"]
 
 
 def test_remove_does_not_follow_a_linked_bundle(bundle: Bundle, tmp_path: Path) -> None:

@@ -12,9 +12,16 @@ import pytest
 from attn.core import health
 from attn.wire import client_views
 
-VALUES = {"db": "/h/attn.db", "home": "/h", "path": "/h/x", "backup": "/h/backups/b.db", "pid": "71"}
+VALUES = {
+    "db": "/h/attn.db",
+    "home": "/h",
+    "path": "/h/x",
+    "backup": "/h/backups/b.db",
+    "pid": "71",
+    "session": "abcdefghij",
+}
 # As docs/recovery.md writes them.
-DOCUMENTED = {"db": "DB", "home": "HOME", "path": "PATH", "backup": "BACKUP", "pid": "PID"}
+DOCUMENTED = {"db": "DB", "home": "HOME", "path": "PATH", "backup": "BACKUP", "pid": "PID", "session": "SESSION"}
 RECOVERY = Path(__file__).parents[2] / "docs" / "recovery.md"
 
 

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from attn.bundle import identity
 from attn.bundle.bundle import list_bundles
+from attn.bundle.records import WorkerRecord
 from attn.config import Config
 from attn.daemon import startup
 from attn.daemon.auth import Logins
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.hub import Hub
+from attn.daemon.lifecycle.lifecycle import Lifecycle
 from attn.daemon.sessions.index import Index
-from attn.daemon.sessions.lifecycle import Lifecycle
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.store.keeper import StoreKeeper
 from attn.daemon.workers.spawner import Spawner
@@ -35,10 +37,19 @@ def home() -> Iterator[Home]:
         yield made
         for bundle in list_bundles(made.run):
             worker = bundle.worker()
-            if worker is not None and bundle.lock_held():
+            if worker is not None and bundle.lock_held() and _is_worker(worker):
                 for pid in (worker.child_pid, worker.pid):
-                    with contextlib.suppress(ProcessLookupError):  # its program may have ended by itself
+                    with contextlib.suppress(ProcessLookupError):  # it ended by itself a moment ago
                         os.kill(pid, signal.SIGKILL)
+
+
+def _is_worker(worker: WorkerRecord) -> bool:
+    """Tests write records of processes that are none; this very process among them."""
+    try:
+        name = Path(f"/proc/{worker.pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return False
+    return name == identity.WORKER_NAME and identity.same_process(worker.pid, worker.start_time, worker.boot_id)
 
 
 @pytest.fixture
@@ -53,7 +64,7 @@ async def desk(home: Home) -> AsyncIterator[Desk]:
     login: asyncio.Future[LoginEnvironment] = asyncio.get_running_loop().create_future()
     login.set_result(LoginEnvironment({"PATH": os.environ["PATH"], "HOME": str(home.root), "SHELL": "/bin/sh"}, 0o022))
     lifecycle = Lifecycle(hub, Config(), spawner, login)
-    hub.keep_reaching = lifecycle.keep_reaching
+    hub.caretaker = lifecycle
     hub.recovered({})
     yield Desk(hub, lifecycle, Logins(), login)
     spawner.close()

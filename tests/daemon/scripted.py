@@ -59,7 +59,7 @@ class RecordingPeer(Peer):
 def spec(session_id: str = "abcdefghij", **fields: Any) -> Spec:
     """Launch facts of a session."""
     facts: Json = {
-        "session_id": session_id, "daemon_id": "d", "argv": ["/bin/cat"], "cwd": "/", "env_names": [],
+        "session_id": session_id, "daemon_id": "testdaemon", "argv": ["/bin/cat"], "cwd": "/", "env_names": [],
         "agent": "program", "label": "cat", "rows": 24, "cols": 80, "created_at_ms": 1000,
     }  # fmt: skip
     return Spec(**{**facts, **fields})

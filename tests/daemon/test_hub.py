@@ -90,6 +90,7 @@ async def test_a_worker_that_leaves_is_not_called_silent(hub: Hub) -> None:
 async def test_what_a_bundle_proves(hub: Hub) -> None:
     lost, resumable = add(hub), add(hub, "bbbbbbbbbb", resume={"conversation": "c"})
     silent = add(hub, "cccccccccc")
+    resumable.recoverable = True
     for session, alive in ((lost, False), (resumable, False), (silent, True)):
         hub.session_found(session, alive, None)
     assert [session.state for session in (lost, resumable, silent)] == ["lost", "recoverable", "unreachable"]
@@ -161,7 +162,7 @@ async def test_forgetting_tells_and_lets_go(hub: Hub) -> None:
     assert peer.of(events.SessionChanged) == []
 
 
-def test_an_end_that_is_known_is_not_taken_back(hub: Hub) -> None:
+async def test_an_end_that_is_known_is_not_taken_back(hub: Hub) -> None:
     """The worker tells the exit and lives on for a second, in which a connection to it may fail."""
     session = add(hub)
     hub.session_ended(session, ExitView(code=3, signal=None, at_ms=9))

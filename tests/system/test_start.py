@@ -166,7 +166,7 @@ def test_a_lost_worker_is_proved_gone(daemon: DaemonProcess) -> None:
     worker = Bundle(daemon.home.bundle(session["id"])).worker()
     assert worker is not None
     os.kill(worker.pid, signal.SIGKILL)
-    client.until(lambda: client.state(session["id"]) == "lost")
+    client.until(lambda: client.state(session["id"]) == "recoverable")
     client.request("remove_session", session=session["id"])
     assert not daemon.home.bundle(session["id"]).exists()
 

@@ -29,6 +29,8 @@ def test_every_field_arrives() -> None:
         "abcdefghij", b"/run/abcdefghij", b"/run/s", 40, 120, 10_000, True, True, 0o022, "/tmp/ä".encode(),
         [b"sh", b"-c", b""], {b"A": b"b=c", b"E": b""},
     )  # fmt: skip
+    launch = _unpack(pack_request(**ORDER, first_offset=1 << 40, orphan_ms=7))
+    assert (launch.first_offset, launch.orphan_ms, launch.env) == (1 << 40, 7, {b"A": b"b=c", b"E": b""})
     launch = _unpack(pack_request(**{**ORDER, "emulator": False, "persist_screen": False, "env": {}}))
     assert (launch.emulator, launch.persist_screen, launch.env) == (False, False, {})
 
@@ -62,4 +64,11 @@ def test_a_mangled_order_is_refused(cut: int) -> None:
     with pytest.raises(ValueError):
         unpack_request(b"\0".join(fields[:cut]))
     with pytest.raises(ValueError):
-        unpack_request(b"\0".join([*fields, b"NOEQUALS"]))
+        unpack_request(b"\0".join([*fields[:-3], b"NOEQUALS", *fields[-2:]]))
+
+
+def test_orders_of_earlier_and_later_builds_are_understood() -> None:
+    fields = pack_request(**ORDER, first_offset=9)[LENGTH.size :].split(b"\0")
+    earlier, later = fields[:-2], [*fields, b"new"]
+    assert unpack_request(b"\0".join(earlier)).first_offset == 0
+    assert unpack_request(b"\0".join(later)).first_offset == 9

@@ -14,8 +14,9 @@ from attn.terminal.emulator import Emulator
 from attn.wire import framing
 from attn.wire import worker_api as api
 from attn.worker import host as host_module
-from attn.worker import methods, pty
+from attn.worker import methods
 from attn.worker.methods import CANONICAL_LINE_BYTES
+from attn.worker.program import pty
 from attn.worker.server import Worker
 from tests.system.worker_client import Gone, Refused, hello
 from tests.worker.inside import InsideClient, attached, inside, turn_until

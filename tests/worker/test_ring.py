@@ -10,18 +10,21 @@ from attn.worker import ring as ring_module
 from attn.worker.ring import Ring
 
 
-@given(st.lists(st.binary(min_size=1, max_size=40), max_size=60), st.integers(1, 64), st.integers(4, 32))
-def test_it_holds_the_newest_bytes_under_their_numbers(pieces: list[bytes], limit: int, block: int) -> None:
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=60), st.integers(1, 64), st.integers(4, 32),
+    st.sampled_from([0, 1 << 36]),
+)  # fmt: skip
+def test_it_holds_the_newest_bytes_under_their_numbers(pieces: list[bytes], limit: int, block: int, first: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ring_module, "_BLOCK_BYTES", block)
-        ring, everything = Ring(limit), b""
+        ring, everything = Ring(limit, first), b""
         for piece in pieces:
             ring.append(piece)
             everything += piece
-            assert ring.end == len(everything)
-            assert min(limit, ring.end) <= ring.end - ring.start < limit + max(block, 40) + 1
+            assert ring.end == first + len(everything)
+            assert min(limit, ring.end - first) <= ring.end - ring.start < limit + max(block, 40) + 1
             for offset in range(ring.start, ring.end + 1):
-                assert ring.since(offset) == everything[offset:]
+                assert ring.since(offset) == everything[offset - first :]
             assert ring.since(ring.end + 1) is None
             assert ring.start == 0 or ring.since(ring.start - 1) is None
             assert ring.tail(limit) == everything[-limit:]

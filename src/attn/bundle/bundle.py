@@ -1,7 +1,8 @@
 """One session's directory `run/<session-id>/`: what makes a session outlive the daemon and the database.
 
 Who writes what: the daemon `spec.json`, `control` and `meta.json`, the worker all others. Every file is replaced as a
-whole, so that any reader at any moment sees the old or the new one.
+whole, so that any reader at any moment sees the old or the new one; so is the directory, which is made under another
+name (`UNBORN`) and goes by another one (`attn.bundle.removal`).
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ EXIT: Final = "exit.json"
 SCREEN: Final = "screen"
 ERRORS: Final = "worker.err"
 _WRITTEN: Final = (SPEC, META, CONTROL, WORKER, EXIT, SCREEN)
-_KNOWN: Final = (*_WRITTEN, *(name + TEMPORARY_SUFFIX for name in _WRITTEN), LOCK, ERRORS)
+KNOWN: Final = (*_WRITTEN, *(name + TEMPORARY_SUFFIX for name in _WRITTEN), LOCK, ERRORS)
+"""Every name that attn writes in a bundle; nothing else is ever deleted."""
+UNBORN: Final = ".new"
+"""What a bundle's directory is called in addition until it is whole."""
 
 _TOKEN_BYTES: Final = 32
 # A daemon that asks `lock_held` takes the lock for microseconds, and must not make a starting worker fail.
@@ -66,17 +70,24 @@ class Bundle:
     def create(self, spec: Spec, meta: Meta) -> str:
         """Make the directory and write what the session is; returns the token that its worker will ask for.
 
-        All of it is on disk when this returns. Raises FileExistsError when the session exists, OSError otherwise.
+        All of it is on disk when this returns, and the session does not exist before. Raises FileExistsError when it
+        exists already, OSError otherwise.
         """
         token = os.urandom(_TOKEN_BYTES).hex()
-        os.mkdir(self._folder, 0o700)
-        with Directory(self._folder) as directory:
-            directory.replace(CONTROL, token.encode())
-            directory.replace(META, records.to_json(meta))
-            directory.replace(SPEC, records.to_json(spec))
-            directory.sync()
-        with Directory(os.path.dirname(self._folder)) as parent:
-            parent.sync()
+        if os.path.lexists(self._folder):
+            raise FileExistsError(f"there is a session {self.session_id}")
+        unborn = self._folder + UNBORN
+        os.mkdir(unborn, 0o700)
+        try:
+            with Directory(unborn) as directory:
+                directory.replace(CONTROL, token.encode())
+                directory.replace(META, records.to_json(meta))
+                directory.replace(SPEC, records.to_json(spec))
+                directory.sync()
+            rename(unborn, self._folder)
+        except OSError:
+            _take_back(unborn)
+            raise
         return token
 
     def spec(self) -> Spec:
@@ -153,19 +164,20 @@ class Bundle:
         return worker is not None and same_process(worker.pid, worker.start_time, worker.boot_id)
 
     def remove(self) -> None:
-        """Delete the session's files and directory: only names that attn writes, links themselves, never their targets.
+        """Delete the session, as `attn.bundle.removal` does, when nothing else remembers it.
 
-        Raises BundleBusy while a worker lives, BundleDamaged when other files are there (then those stay).
+        Raises BundleBusy while a worker lives, BundleDamaged when strange files are there (then those stay), OSError.
         """
-        if self.lock_held():
-            raise BundleBusy(f"session {self.session_id} has a living worker")
+        from attn.bundle.removal import retire  # not for workers
+
+        removal = retire(self)
+        removal.erase()
+        removal.forget()
+
+    def unlink_exit(self) -> None:
+        """A program runs again: the end of the one before it is history. Raises OSError."""
         with Directory(self._folder) as directory:
-            for name in _KNOWN:
-                directory.unlink(name)
-            rest = os.listdir(directory.descriptor)
-        if rest:
-            raise BundleDamaged(f"{self._folder} holds {min(rest)}, which attn did not write")
-        os.rmdir(self._folder)
+            directory.unlink(EXIT)
 
     def open_errors(self) -> int:
         """A descriptor for what the worker prints when something goes wrong. Raises OSError."""
@@ -189,6 +201,21 @@ class Bundle:
         if value is None:
             raise BundleDamaged(f"{self._folder}/{name} is missing")
         return value
+
+
+def _take_back(unborn: str) -> None:
+    """Delete what was made of a bundle that cannot be made. Raises OSError; then the next start does it."""
+    with Directory(unborn) as directory:
+        for name in (SPEC, META, CONTROL):
+            directory.unlink(name)
+    os.rmdir(unborn)
+
+
+def rename(before: str, after: str) -> None:
+    """Give a directory another name beside its own, on disk when this returns. Raises OSError."""
+    os.rename(before, after)
+    with Directory(os.path.dirname(after)) as parent:
+        parent.sync()
 
 
 def list_bundles(run_dir: Path) -> list[Bundle]:

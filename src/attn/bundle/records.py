@@ -33,11 +33,20 @@ class Spec(NamedTuple):
 
 
 class Meta(NamedTuple):
-    """What a person may change. `cause` says who ended the program: killed, removed, reload; None for the program."""
+    """What becomes of a session after its start.
+
+    cause: who ended the program (killed, removed, reload; None for the program itself), written before the first
+    signal. intent: what the daemon has set out to do and not finished (kill, remove, reload): whoever finds it
+    completes it. conversation: the agent's own id of what it talks about. pinned_*: the size of `attn resize`.
+    """
 
     label: str
     order: int
     cause: str | None = None
+    intent: str | None = None
+    conversation: str | None = None
+    pinned_rows: int | None = None
+    pinned_cols: int | None = None
 
 
 class WorkerRecord(NamedTuple):

@@ -238,7 +238,7 @@ def older_workers(link: Link) -> list[str]:
         return []
     rows = [(session.id, session.worker_build, session.label) for session in older]
     return [
-        "these run on with workers of another build until their programs end:",
+        "these run on with workers of another build; attn reload SESSION gives one of this build:",
         *table(("ID", "BUILD", "LABEL"), rows),
     ]
 

@@ -28,6 +28,8 @@ COMMANDS: Final[dict[str, str]] = {
     "resize": "sessions",
     "rename": "sessions",
     "kill": "sessions",
+    "resume": "sessions",
+    "reload": "sessions",
     "rm": "sessions",
     "status": "admin",
     "store": "admin",

@@ -10,12 +10,20 @@ from typing import Final
 import click
 
 from attn.cli.link import Link
-from attn.cli.render import sessions_table, show, show_json
+from attn.cli.render import say, sessions_table, show, show_json
 from attn.cli.starting import daemon_link
 from attn.core.session import parse_size, resolve
 from attn.errors import AttnError
-from attn.wire.client_events import Ok, SpawnResult
-from attn.wire.client_requests import KillSession, RemoveSession, RenameSession, ResizeSession, SpawnSession
+from attn.wire.client_events import Ok, ResumeResult, SpawnResult
+from attn.wire.client_requests import (
+    KillSession,
+    ReloadSession,
+    RemoveSession,
+    RenameSession,
+    ResizeSession,
+    ResumeSession,
+    SpawnSession,
+)
 from attn.wire.client_views import SessionView
 
 # Above what the daemon gives a worker to start a program, and the kill ladder to reach its last rung.
@@ -194,3 +202,51 @@ def rm_command(session: str, force: bool) -> None:
     """Forget an ended session and erase its screen."""
     with daemon_link() as link:
         link.request(RemoveSession(id=0, session=chosen(link, session).id, force=force), Ok, KILL_TIMEOUT_S)
+
+
+_ENV = click.option(
+    "--env", "env", metavar="K=V", multiple=True, help="Environment variable of the program; repeatable."
+)
+
+
+@click.command("resume")
+@click.argument("session")
+@_ENV
+@click.option("--attach", is_flag=True, help="Show it in this terminal at once.")
+def resume_command(session: str, env: tuple[str, ...], attach: bool) -> int:
+    """Start an ended session again.
+
+    It runs in the same directory with the same flags; an agent goes on with its conversation, any other program begins
+    anew. When it cannot be started, everything stays as it was.
+    """
+    from attn.cli.attach import attach_to, require_terminal
+
+    if attach:
+        require_terminal()
+    client_env = client_environment(os.environ)
+    with daemon_link() as link:
+        session_id = chosen(link, session).id
+        wish = ResumeSession(id=0, session=session_id, env=parse_env(env), client_env=client_env)
+        tell_missing(link.request(wish, ResumeResult, SPAWN_TIMEOUT_S))
+    return attach_to(session_id, read_only=False) if attach else 0
+
+
+@click.command("reload")
+@click.argument("session")
+@_ENV
+def reload_command(session: str, env: tuple[str, ...]) -> None:
+    """End the program of a session and start it again under the same id.
+
+    It gets a worker of the installed build, and the environment of a new login. An agent goes on with its
+    conversation, any other program begins anew.
+    """
+    client_env = client_environment(os.environ)
+    with daemon_link() as link:
+        wish = ReloadSession(id=0, session=chosen(link, session).id, env=parse_env(env), client_env=client_env)
+        tell_missing(link.request(wish, ResumeResult, KILL_TIMEOUT_S + SPAWN_TIMEOUT_S))
+
+
+def tell_missing(resumed: ResumeResult) -> None:
+    """One stderr line naming what the program had at its first start and lacks now: values are never kept."""
+    if resumed.missing:
+        say(f"attn: it runs without {', '.join(resumed.missing)}; to give them: attn reload SESSION --env NAME=value")

@@ -6,9 +6,10 @@ opencode 1.18; they move, so nothing here is needed for a program to run: `attn 
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,20 @@ PROGRAM: Final = "program"
 """The agent name of a session that runs a program which is no row of the table."""
 
 _UUID: Final = r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Files that an agent keeps: `pattern` below the folder that `variable` names, else below `folder` of the home."""
+
+    variable: str
+    folder: str
+    pattern: str
+
+    def path(self, env: Mapping[str, str], **values: str) -> str:
+        """The absolute pattern, for glob(3), in the environment of the agent."""
+        root = env.get(self.variable) or posixpath.join(env.get("HOME", "/"), self.folder)
+        return posixpath.join(root, self.pattern.format(**values))
 
 
 @dataclass(frozen=True)
@@ -43,6 +58,12 @@ class Agent:
     """Arguments that go on without a known id: the agent's own picker, or its latest conversation in the directory."""
     exit_text: str = ""
     """A pattern for what the agent prints at its end, with the conversation id as its group."""
+    transcripts: Place | None = None
+    """Where a conversation with `{id}` stands once it has a first prompt; None: not known, so it counts as there."""
+    status: Place | None = None
+    """A JSON file that the running agent with `{pid}` keeps, with its conversation as `sessionId`."""
+    open_file: str = ""
+    """A pattern for the name of a file that the running agent holds open, with the conversation id as its group."""
     selects: frozenset[str] = frozenset()
     """The person's own arguments that already say which conversation it is."""
     batch: frozenset[str] = frozenset({"-h", "--help", "--version"})
@@ -77,6 +98,8 @@ _CODEX: Final = Agent(
     resume=("resume", "{id}"),
     resume_unknown=("resume",),
     exit_text=rf"codex resume {_UUID}",
+    transcripts=Place("CODEX_HOME", ".codex", "sessions/*/*/*/rollout-*-{id}.jsonl"),
+    open_file=rf"/rollout-[^/]*-{_UUID}\.jsonl$",
     selects=_words("resume"),
     batch=_words("-h --help -V --version"),
     flags=_words(
@@ -98,6 +121,8 @@ _CLAUDE: Final = Agent(
     resume=("--resume", "{id}"),
     resume_unknown=("--resume",),
     exit_text=rf"claude --resume {_UUID}",
+    transcripts=Place("CLAUDE_CONFIG_DIR", ".claude", "projects/*/{id}.jsonl"),
+    status=Place("CLAUDE_CONFIG_DIR", ".claude", "sessions/{pid}.json"),
     selects=_words("-r --resume -c --continue --session-id --from-pr"),
     batch=_words("-p --print --bg --background -h --help -v --version"),
     flags=_words(
@@ -255,6 +280,22 @@ def conversation_in(row: Agent, text: str) -> str | None:
         return None
     found = re.findall(row.exit_text, text)
     return found[-1] if found else None
+
+
+def conversation_open(row: Agent, path: str) -> str | None:
+    """The id of the conversation that an agent which holds the file at `path` open is in."""
+    found = re.search(row.open_file, path) if row.open_file else None
+    return found[1] if found else None
+
+
+def conversation_told(data: bytes) -> str | None:
+    """The id of the conversation in a `status` file of an agent; None when it is being written or says none."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    told = value.get("sessionId") if isinstance(value, dict) else None
+    return told if isinstance(told, str) and re.fullmatch(_UUID, told) else None
 
 
 def recognise(argv: Sequence[str]) -> str:

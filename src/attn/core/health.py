@@ -102,6 +102,9 @@ _ROWS: Final = (
     Kind("interpreter_missing", "error", "fatal",
          "attn's Python is gone: no new session can start", ("pipx reinstall attn",)),
     Kind("session_unreachable", "warning", "transient", "A session's worker does not answer", ("attn ls",)),
+    Kind("sessions_lost", "warning", "info", "Programs ended with their workers: a reboot, or a kill",
+         ("attn ls", "attn resume {session}")),
+    Kind("session_foreign", "warning", "fatal", "A session of another daemon was found", ("ls -l {path}",)),
     Kind("bundle_quarantined", "warning", "fatal", "A session's files could not be read", ("ls -l {path}",)),
     Kind("scrollback_cut", "info", "info", "The oldest scrollback was dropped to bound memory"),
 )  # fmt: skip
@@ -117,7 +120,7 @@ def kind(code: str) -> Kind:
 def commands(code: str, values: Mapping[str, str]) -> list[str]:
     """The commands that help against a condition, ready to be pasted into a shell.
 
-    values: what is known of `db`, `home`, `path`, `backup` and `pid`; an empty one counts as not known.
+    values: what is known of `db`, `home`, `path`, `backup`, `pid` and `session`; an empty one counts as not known.
     """
     quoted = {name: shlex.quote(value) for name, value in values.items() if value}
     return [text.format(**quoted) for text in KINDS[code].commands if _names(text) <= quoted.keys()]

@@ -13,6 +13,9 @@ from typing import Literal, assert_never
 
 from attn.core.session import ENDED, State
 
+Intent = Literal["none", "kill", "remove", "reload"]
+"""What an earlier daemon had set out to do and not finished: it wrote that down before it began."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -20,8 +23,10 @@ class Stored:
 
     id: str
     state: State
-    resumable: bool = False
-    """The agent's conversation could be resumed from what the row holds."""
+    repeatable: bool = False
+    """Its program could be started again from what the row holds."""
+    tended: bool = False
+    """This daemon looks after it already: it has its link, probes it, or waits until its worker has left."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +44,15 @@ class Seen:
     spec_readable: bool = True
     same_boot: bool = True
     """The worker was started since this machine was; true when not known."""
-    resumable: bool = False
+    repeatable: bool = False
+    """Its program could be started again: its spec says how, and what it names is there."""
     young: bool = False
     """Created moments ago: its worker may still be on its way to the lock."""
+    runs: bool = True
+    """The worker that answered says that its program runs. Then an exit file is of the run before."""
+    foreign: bool = False
+    """Its spec names another daemon."""
+    intent: Intent = "none"
 
 
 LostReason = Literal["worker_died", "reboot", "bundle_missing", "exit_unreadable"]
@@ -54,6 +65,7 @@ class Adopt:
     session_id: str
     recreate: bool
     conflict: bool = False
+    then: Intent = "none"
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Drain:
 
     session_id: str
     recreate: bool
+    then: Intent = "none"
 
 
 @dataclass(frozen=True)
@@ -80,16 +93,29 @@ class Conclude:
     recreate: bool
     state: Literal["exited", "recoverable", "lost"]
     reason: LostReason | None
+    then: Intent = "none"
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Everything is known of it already; only what was begun with it is to be finished."""
+
+    session_id: str
+    then: Intent
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """A bundle that says nothing usable and that no worker holds: set it aside, keep its bytes, tell the person."""
+    """A bundle that is in doubt: keep its bytes, show no session, tell the person.
+
+    in_place: a worker may hold it, or belong to another daemon: nothing of it is touched, not even its name.
+    """
 
     session_id: str
+    in_place: bool = False
 
 
-Action = Adopt | Drain | Watch | Conclude | Quarantine
+Action = Adopt | Drain | Watch | Conclude | Complete | Quarantine
 
 
 def plan_recovery(stored: Iterable[Stored], seen: Iterable[Seen]) -> list[Action]:
@@ -107,7 +133,7 @@ def plan_recovery(stored: Iterable[Stored], seen: Iterable[Seen]) -> list[Action
 
 
 def state_after(action: Action) -> State | None:
-    """The state of a session once its action is done; None: it has no row."""
+    """The state of a session once its action is done, before anything is completed; None: it keeps what it has."""
     match action:
         case Adopt():
             return "running"
@@ -117,7 +143,7 @@ def state_after(action: Action) -> State | None:
             return "exited"
         case Conclude(state=state):
             return state
-        case Quarantine():
+        case Complete() | Quarantine():
             return None
         case _:
             assert_never(action)
@@ -126,19 +152,29 @@ def state_after(action: Action) -> State | None:
 def _without_bundle(row: Stored) -> Action | None:
     if row.state in ENDED:
         return None
-    return _gone(row.id, False, "bundle_missing", row.resumable)
+    return _gone(row.id, False, "bundle_missing", row.repeatable, "none")
 
 
 def _decide(row: Stored | None, bundle: Seen) -> Action | None:
-    recreate = row is None
-    alive = bundle.answers == "yes" or bundle.lock_held
-    if bundle.exit == "read" and bundle.lock_held is not False:
-        return Drain(bundle.id, recreate)
-    if bundle.answers == "yes":
-        return Adopt(bundle.id, recreate, conflict=row is not None and row.state in ENDED)
-    if alive or bundle.lock_held is None:
-        return Watch(bundle.id, recreate)
+    if bundle.foreign and bundle.lock_held is not False:
+        return Quarantine(bundle.id, in_place=True)
+    if bundle.answers == "yes" or bundle.lock_held is not False:
+        return _alive(row, bundle)
     return _dead(row, bundle)
+
+
+def _alive(row: Stored | None, bundle: Seen) -> Action | None:
+    """Its worker lives, or may."""
+    recreate, ended = row is None, row is not None and row.state in ENDED
+    tended = row is not None and row.tended
+    if bundle.answers == "yes" and (bundle.runs or bundle.exit != "read"):
+        settled = tended and not ended and row is not None and row.state == "running"
+        return None if settled else Adopt(bundle.id, recreate, conflict=ended, then=bundle.intent)
+    if bundle.exit == "read":
+        settled = tended and row is not None and row.state == "exited"
+        return None if settled else Drain(bundle.id, recreate, then=bundle.intent)
+    settled = tended and row is not None and row.state == "unreachable"
+    return None if settled else Watch(bundle.id, recreate)
 
 
 def _dead(row: Stored | None, bundle: Seen) -> Action | None:
@@ -146,11 +182,12 @@ def _dead(row: Stored | None, bundle: Seen) -> Action | None:
     recreate = row is None
     if bundle.exit == "read":
         known = row is not None and row.state == "exited"
-        return None if known else Conclude(bundle.id, recreate, "exited", None)
+        return _rest(bundle) if known else Conclude(bundle.id, recreate, "exited", None, bundle.intent)
     if row is not None and row.state in ENDED:
-        return None
+        return _rest(bundle)
     if bundle.young:
-        return Watch(bundle.id, recreate)
+        watched = row is not None and row.tended and row.state == "unreachable"
+        return None if watched else Watch(bundle.id, recreate)
     if row is None and not bundle.spec_readable:
         return Quarantine(bundle.id)
     reason: LostReason = "worker_died"
@@ -158,8 +195,12 @@ def _dead(row: Stored | None, bundle: Seen) -> Action | None:
         reason = "reboot"
     elif bundle.exit == "unreadable":
         reason = "exit_unreadable"
-    return _gone(bundle.id, recreate, reason, bundle.resumable or (row is not None and row.resumable))
+    return _gone(bundle.id, recreate, reason, bundle.repeatable or (row is not None and row.repeatable), bundle.intent)
 
 
-def _gone(session_id: str, recreate: bool, reason: LostReason, resumable: bool) -> Conclude:
-    return Conclude(session_id, recreate, "recoverable" if resumable else "lost", reason)
+def _rest(bundle: Seen) -> Complete | None:
+    return None if bundle.intent == "none" else Complete(bundle.id, bundle.intent)
+
+
+def _gone(session_id: str, recreate: bool, reason: LostReason, repeatable: bool, then: Intent) -> Conclude:
+    return Conclude(session_id, recreate, "recoverable" if repeatable else "lost", reason, then)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attn
 from attn.bundle.files import BundleDamaged
@@ -41,6 +41,14 @@ LEAVING_MS: Final = 3000
 CLIPBOARD_MAX_CHARS: Final = 100_000
 
 
+class Caretaker(Protocol):
+    """Who does what takes time when something became known of a session."""
+
+    async def keep_reaching(self, session: Session) -> None: ...
+    async def after_end(self, session: Session) -> None: ...
+    def active(self, session: Session) -> None: ...
+
+
 class Hub:
     """The live state of one daemon."""
 
@@ -56,13 +64,14 @@ class Hub:
         self.handles: dict[int, Session] = {}
         self.conditions: dict[str, Condition] = {}
         self._store_told: tuple[StoreView, dict[str, str]] | None = None
-        # Set by the composition root: how an unreachable worker is probed.
-        self.keep_reaching: Callable[[Session], Coroutine[Any, Any, None]] | None = None
+        # Set by the composition root.
+        self.caretaker: Caretaker | None = None
         self._clipboard = clipboard
         self._next_handle = itertools.count(1)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._active: set[Session] = set()
         self._silent: set[str] = set()
+        self._gone: set[str] = set()
         # One thread for all files of sessions: writes keep their order, and a slow disk holds up no echo.
         self._disk = ThreadPoolExecutor(1, "disk")
 
@@ -147,9 +156,10 @@ class Hub:
 
     def session_changed(self, session: Session) -> None:
         """Tell every client, and the index."""
-        if self.sessions.get(session.id) is session:
+        between = session.reloading and session.ended.is_set()  # two programs: nobody needs to see that
+        if self.sessions.get(session.id) is session and not between:
             self.index.save(session)
-            self._silence_changed(session.id, session.state == "unreachable")
+            self._well_or_not(session)
             if not self.recovering:
                 self._tell(f"session {session.id}", events.SessionChanged(session=session.view()))
 
@@ -163,6 +173,8 @@ class Hub:
         active, self._active = self._active, set()
         for session in active:
             self.session_changed(session)
+            if self.caretaker is not None:
+                self.caretaker.active(session)
 
     def session_event(self, session: Session, event: Json) -> None:
         """What a worker tells beyond its output."""
@@ -180,12 +192,24 @@ class Hub:
         if session.ended.is_set():
             return
         session.exit, session.state, session.pid = ended, "exited", None
-        session.recoverable = session.spec.resume is not None
+        session.recoverable = True  # its program could be started before; `after_end` looks whether it still can
         session.ended.set()
-        # The change first: a program may end before anybody heard of its session.
+        log.info("exited, code %s, signal %s", ended.code, ended.signal, extra={"session": session.id})
+        if not session.reloading:
+            self.tell_end(session)
+
+    def tell_end(self, session: Session) -> None:
+        """The program has ended and is not started again at once: every client hears of it, and sees its last screen.
+
+        The change goes first: a program may end before anybody heard of its session.
+        """
         self.session_changed(session)
-        if not self.recovering:
-            self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=ended))
+        if not self.recovering and session.exit is not None:
+            self._tell(f"exit {session.id}", events.SessionExited(session=session.id, exit=session.exit))
+        if session.link is None:
+            session.settle()
+        if self.caretaker is not None and not self.recovering:
+            self.start(self.caretaker.after_end(session), f"end-{session.id}")
 
     def session_found(self, session: Session, alive: bool, ended: ExitRecord | None) -> None:
         """No worker answers, and this is what its bundle says of it."""
@@ -200,18 +224,20 @@ class Hub:
             session.last_output_at_ms = ended.last_output_at_ms or session.last_output_at_ms
             self.session_ended(session, ExitView(code=ended.code, signal=ended.signal, at_ms=ended.at_ms))
         elif session.running:
-            session.recoverable = session.spec.resume is not None
             session.state, session.pid = "recoverable" if session.recoverable else "lost", None
             session.ended.set()
+            log.warning("its worker is gone without a word: %s", session.state, extra={"session": session.id})
         self.session_changed(session)
         session.settle()
 
     def session_unlinked(self, session: Session) -> None:
         """The link to its worker broke. Its end, if it was one, is known already; else find out."""
+        if session.reloading and session.ended.is_set():
+            return  # whoever watches goes on with the next worker
         if not session.running:
             session.settle()
-        elif self.keep_reaching is not None and self.sessions.get(session.id) is session:
-            self.start(self.keep_reaching(session), f"reach-{session.id}")
+        elif self.caretaker is not None and self.sessions.get(session.id) is session:
+            self.start(self.caretaker.keep_reaching(session), f"reach-{session.id}")
 
     def session_screen_wanted(self, session: Session, attachment: Attachment) -> None:
         self.start(self._show_persisted(session, attachment), f"screen-{session.id}")
@@ -224,8 +250,8 @@ class Hub:
             log.warning("its kept screen is not readable: %s", error, extra={"session": session.id})
         session.show_persisted(attachment, screen)
 
-    async def forget(self, session: Session) -> None:
-        """The session was removed with its bundle."""
+    async def forget(self, session: Session) -> bool:
+        """The session was removed with its bundle; whether the store has forgotten it too."""
         self.sessions.pop(session.id, None)
         for handle in list(session.attachments):
             self.detach(session, handle)
@@ -233,18 +259,19 @@ class Hub:
             session.link.close()
         session.ended.set()
         self._tell(f"session {session.id}", events.SessionRemoved(session=session.id))
-        self._silence_changed(session.id, False)
-        await self.index.delete(session.id)
+        self._well_or_not(session)
+        return await self.index.delete(session.id)
 
     def running_count(self) -> int:
         return sum(session.running for session in self.sessions.values())
 
-    def recovered(self, counts: dict[str, int]) -> None:
-        """The list of sessions is whole: tell those who connected meanwhile."""
+    def recovered(self, counts: dict[str, int], gone: Iterable[Session] = ()) -> None:
+        """The list of sessions is whole: tell those who connected meanwhile. `gone`: whose workers were not found."""
         self.recovery, self.recovering = counts, False
         self._tell("sessions", events.SessionsReady(sessions=self._views()))
+        self._gone = {session.id for session in gone}
         for session in self.sessions.values():
-            self._silence_changed(session.id, session.state == "unreachable")
+            self._well_or_not(session)
 
     def recovery_view(self) -> RecoveryView:
         names = ("recovered", "recreated", "exited", "lost", "unreachable", "quarantined")
@@ -286,13 +313,24 @@ class Hub:
         if self.conditions.pop(code, None) is not None:
             self._tell("conditions", events.ConditionsChanged(conditions=list(self.conditions.values())))
 
-    def _silence_changed(self, session_id: str, silent: bool) -> None:
-        """One condition for all workers that do not answer."""
-        if self.recovering or silent == (session_id in self._silent):
+    def _well_or_not(self, session: Session) -> None:
+        """One condition for all workers that do not answer, one for all that this start did not find."""
+        if self.recovering:
             return
-        (self._silent.add if silent else self._silent.discard)(session_id)
-        labels = [self.sessions[each].label for each in self._silent if each in self.sessions]
-        if labels:
-            self.raise_condition("session_unreachable", f"no answer from the worker of {', '.join(labels[:5])}")
-        else:
-            self.clear_condition("session_unreachable")
+        listed = self.sessions.get(session.id) is session
+        silent = listed and session.state == "unreachable"
+        (self._silent.add if silent else self._silent.discard)(session.id)
+        if not listed or session.state not in ("lost", "recoverable"):
+            self._gone.discard(session.id)
+        self._tell_of("session_unreachable", self._silent, "no answer from the worker of")
+        self._tell_of("sessions_lost", self._gone, "how it ended is not known:")
+
+    def _tell_of(self, code: str, session_ids: set[str], words: str) -> None:
+        sessions = [session for session in self.sessions.values() if session.id in session_ids]
+        if not sessions:
+            self.clear_condition(code)
+            return
+        labels = ", ".join(session.label for session in sessions[:5])
+        more = f" and {len(sessions) - 5} more" if len(sessions) > 5 else ""
+        resumable = next((session.id for session in sessions if session.recoverable), "")
+        self.raise_condition(code, f"{words} {labels}{more}", values={"session": resumable})

@@ -18,10 +18,10 @@ from attn.daemon import auth, startup
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.handlers.dispatch import Dispatch
 from attn.daemon.hub import Hub
+from attn.daemon.lifecycle.adoption import Adoption
+from attn.daemon.lifecycle.lifecycle import Lifecycle
 from attn.daemon.peer import UnixPeer
-from attn.daemon.sessions.adoption import Adoption
 from attn.daemon.sessions.index import Index
-from attn.daemon.sessions.lifecycle import Lifecycle
 from attn.daemon.store.conditions import StoreConditions
 from attn.daemon.store.keeper import StoreKeeper
 from attn.daemon.workers.spawner import Spawner
@@ -66,6 +66,8 @@ class Daemon:
         self._daemon_id, self._token = daemon_id, token
         self._port: int = web.getsockname()[1]
         self._logins = auth.Logins()
+        self._server: asyncio.Server | None = None
+        self._web_task: asyncio.Task[None] | None = None
 
     async def run(self, keeper: StoreKeeper, *, umask: int, refuse: bool) -> None:
         """Start, serve until told to stop, end. Raises StoreFailure when `refuse` and there is no usable store."""
@@ -83,23 +85,42 @@ class Daemon:
         login = hub.start(startup.login_environment(os.environ, umask), "login environment")
         login.add_done_callback(lambda done: _login_condition(hub, done))
         lifecycle = Lifecycle(hub, self._config, spawner, login)
-        hub.keep_reaching = lifecycle.keep_reaching
+        hub.caretaker = lifecycle
+        starting = loop.create_task(self._start(hub, lifecycle, login, opened, refuse=refuse))
+        starting_or_stopped = starting, loop.create_task(hub.stop.wait())
+        # A start may take as long as a disk or a worker lets it; being told to stop is heard all the while.
+        await asyncio.wait(starting_or_stopped, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        await hub.stop.wait()
+        starting.cancel()
+        await self._end(hub, spawner)
+        if refuse:
+            conditions.refuse()
+
+    async def _start(
+        self,
+        hub: Hub,
+        lifecycle: Lifecycle,
+        login: asyncio.Task[startup.LoginEnvironment],
+        opened: asyncio.Task[None],
+        *,
+        refuse: bool,
+    ) -> None:
+        """Listen, find the sessions again, then serve them; nothing of it when there is no store and we `refuse`."""
         if refuse:
             await opened
-            conditions.refuse()
+            if hub.stop.is_set():
+                return
         dispatch = Dispatch(Desk(hub, lifecycle, self._logins, login))
-        server = await self._listen(dispatch)
-        web = hub.start(self._serve_web(hub, dispatch), "web")
+        self._server = await self._listen(dispatch)
+        self._web_task = hub.start(self._serve_web(hub, dispatch), "web")
         await opened
         await Adoption(hub, lifecycle).run()
-        hub.start(index.keep(), "index")
-        hub.start(keeper.watch(), "watch")
-        hub.start(_keep_house(keeper, lifecycle), "housekeeping")
+        hub.start(hub.index.keep(), "index")
+        hub.start(hub.index.keeper.watch(), "watch")
+        hub.start(_keep_house(hub.index.keeper, lifecycle), "housekeeping")
         log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
-        await hub.stop.wait()
-        await self._end(hub, server, spawner, web)
-        if refuse:
-            conditions.refuse()
 
     async def _listen(self, dispatch: Dispatch) -> asyncio.Server:
         listener = startup.listen_unix(self._home.daemon_socket)
@@ -122,11 +143,13 @@ class Daemon:
         finally:
             await stop()
 
-    async def _end(self, hub: Hub, server: asyncio.Server, spawner: Spawner, web: asyncio.Task[None]) -> None:
+    async def _end(self, hub: Hub, spawner: Spawner) -> None:
         """Programs and workers run on; clients get what is queued for them, for a moment."""
         log.info("stopping; %d programs run on", hub.running_count())
-        server.close()
-        await asyncio.wait([web], timeout=FAREWELL_LIMIT_S)
+        if self._server is not None:
+            self._server.close()
+        if self._web_task is not None:
+            await asyncio.wait([self._web_task], timeout=FAREWELL_LIMIT_S)
         for peer in list(hub.peers.values()):
             peer.close()
         spawner.close()

@@ -113,6 +113,14 @@ class SpawnResult(Message, tag="spawn_result"):
     session: SessionView
 
 
+class ResumeResult(Message, tag="resume_result"):
+    """The session goes on. `missing`: variables that its first start had and this one lacks, by name."""
+
+    id: int
+    session: SessionView
+    missing: list[str]
+
+
 class SessionResult(Message, tag="session_result"):
     id: int
     session: SessionView
@@ -222,6 +230,7 @@ DaemonMessage = (
     | Ok
     | Error
     | SpawnResult
+    | ResumeResult
     | SessionResult
     | AttachResult
     | ScreenResult

@@ -122,6 +122,22 @@ class KillSession(Request, tag="kill_session"):
     session: str
 
 
+class ResumeSession(Request, tag="resume_session"):
+    """Start the program of an ended session again, with its agent's conversation. Answer: resume_result."""
+
+    session: str
+    env: dict[str, str] = {}
+    client_env: dict[str, str] = {}
+
+
+class ReloadSession(Request, tag="reload_session"):
+    """End the program of a session and start it again as `resume_session` does. Answer: resume_result."""
+
+    session: str
+    env: dict[str, str] = {}
+    client_env: dict[str, str] = {}
+
+
 class RemoveSession(Request, tag="remove_session"):
     """Forget an ended session; `force` ends a running one first. Answer: ok."""
 
@@ -200,6 +216,8 @@ ClientMessage = (
     | GetScreen
     | WaitSession
     | KillSession
+    | ResumeSession
+    | ReloadSession
     | RemoveSession
     | RenameSession
     | ResolveSession

@@ -20,7 +20,11 @@ _PERSIST_SCREEN: Final = 2
 
 
 class Launch(NamedTuple):
-    """One program in one terminal. Everything that reaches execve stays bytes; rows and columns count cells."""
+    """One program in one terminal. Everything that reaches execve stays bytes; rows and columns count cells.
+
+    first_offset: what its first byte of output is numbered; above 0 when the session had a program before. orphan_ms:
+    how long without a daemon and without output the worker waits until it ends, if its program has; 0 for ever.
+    """
 
     session_id: str
     bundle_dir: bytes
@@ -34,6 +38,8 @@ class Launch(NamedTuple):
     cwd: bytes
     argv: list[bytes]
     env: dict[bytes, bytes]
+    first_offset: int = 0
+    orphan_ms: int = 0
 
 
 def pack_request(
@@ -50,13 +56,17 @@ def pack_request(
     argv: Sequence[str],
     env: Mapping[str, str],
     persist_screen: bool = True,
+    first_offset: int = 0,
+    orphan_ms: int = 0,
 ) -> bytes:
     """The record, with its length in front. Raises ValueError for a NUL in a field or a record over the bound."""
     flags = emulator * _EMULATOR | persist_screen * _PERSIST_SCREEN
     head = [session_id, bundle_dir, socket_path, str(rows), str(cols), str(scrollback_lines), str(flags)]
     head += [str(umask), cwd]
     names = [f"{name}={value}" for name, value in env.items()]
-    fields = [field.encode(errors="surrogateescape") for field in (*head, str(len(argv)), *argv, str(len(env)), *names)]
+    later = [str(first_offset), str(orphan_ms)]  # what a build adds stands at the end, and earlier ones pass over it
+    texts = [*head, str(len(argv)), *argv, str(len(env)), *names, *later]
+    fields = [field.encode(errors="surrogateescape") for field in texts]
     if any(b"\0" in field for field in fields):
         raise ValueError("an argument, a path or the environment holds a NUL byte")
     record = b"\0".join(fields)
@@ -72,10 +82,12 @@ def unpack_request(record: bytes) -> Launch:
         raise ValueError("the order has too few fields")
     argc = int(fields[9])
     argv, rest = fields[10 : 10 + argc], fields[10 + argc :]
-    if argc < 1 or not rest or int(rest[0]) != len(rest) - 1:
+    envc = int(rest[0]) if rest else -1
+    later = rest[1 + envc :]
+    if argc < 1 or not 0 <= envc < len(rest) or len(later) == 1:
         raise ValueError("the order's counts do not match its fields")
     env: dict[bytes, bytes] = {}
-    for entry in rest[1:]:
+    for entry in rest[1 : 1 + envc]:
         name, equals, value = entry.partition(b"=")
         if not equals:
             raise ValueError("an entry of the environment has no value")
@@ -94,4 +106,6 @@ def unpack_request(record: bytes) -> Launch:
         cwd=fields[8],
         argv=argv,
         env=env,
+        first_offset=int(later[0]) if later else 0,
+        orphan_ms=int(later[1]) if later else 0,
     )

@@ -110,8 +110,8 @@ class _Input(NamedTuple):
 class Host:
     """The state of one session's worker, apart from its emulator."""
 
-    def __init__(self, methods: Collection[str]) -> None:
-        self.ring = Ring()
+    def __init__(self, methods: Collection[str], first_offset: int = 0) -> None:
+        self.ring = Ring(first=first_offset)
         self.exit: Exit | None = None
         self.last_output_at_ms: int | None = None
         self.dropped_inputs = 0
@@ -128,6 +128,7 @@ class Host:
         self._closed = False
         self._finished = False
         self._recorded = False
+        self._told = False
         self._ladder = False
 
     # -- connections ---------------------------------------------------------------------------------------------
@@ -325,13 +326,19 @@ class Host:
         return [Record()]
 
     def recorded(self) -> list[Effect]:
-        """Exit and screen are on disk."""
-        assert self.exit is not None
+        """Exit and screen are on disk, or nobody will ever ask for them."""
         self._recorded = True
+        return [*self.tell_exit(), *self._goodbye()]
+
+    def tell_exit(self) -> list[Effect]:
+        """The end of the program, once: also before it is on disk, when the disk takes nothing."""
+        assert self.exit is not None
+        if self._told:
+            return []
+        self._told = True
         code, signal, at_ms = self.exit
         facts = {"code": code, "signal": signal, "at_ms": at_ms, "last_output_at_ms": self.last_output_at_ms}
-        told = self.event("exit", offset=self.ring.end, **facts)
-        return [*told, *self._goodbye()]
+        return self.event("exit", offset=self.ring.end, **facts)
 
     def ladder(self, running: bool) -> list[Effect]:
         """The process tree is being ended (`running`), or that is over: the worker stays as long as it takes."""

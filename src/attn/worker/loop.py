@@ -41,6 +41,15 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def redirect(errors: int) -> None:
+    """Standard error becomes the descriptor `errors`, the other two lead nowhere; `errors` is closed."""
+    nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+    for source, target in ((nothing, 0), (nothing, 1), (errors, 2)):
+        os.dup2(source, target)
+    os.close(nothing)
+    os.close(errors)
+
+
 _notes_left = 200
 """Lines that `note` may still write: `worker.err` is bounded over a worker's life."""
 

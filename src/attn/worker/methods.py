@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import attn
 from attn.terminal.emulator import SNAPSHOT_FORMAT
 from attn.wire import worker_api as api
-from attn.worker import pty
 from attn.worker.host import Call, Close, Effect, Host, InputRefused
 from attn.worker.loop import note, now_ms, wall_ms
+from attn.worker.program import pty
 from attn.worker.screen import FORMATS, NoScreen, Screen
 
 if TYPE_CHECKING:

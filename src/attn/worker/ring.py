@@ -12,9 +12,10 @@ _BLOCK_BYTES: Final = 64 << 10
 class Ring:
     """Bytes `start` to `end` (exclusive) of a stream. Holds at least the newest `limit` bytes, at most a block more."""
 
-    def __init__(self, limit: int = RING_BYTES) -> None:
-        self.start = 0
-        self.end = 0
+    def __init__(self, limit: int = RING_BYTES, first: int = 0) -> None:
+        """`first` is the number of the first byte that will come."""
+        self.start = first
+        self.end = first
         self._limit = limit
         # Small writes share a block: a megabyte of single keystrokes must not be a million objects.
         self._blocks: deque[bytearray] = deque()

@@ -28,8 +28,7 @@ from attn.bundle.records import ExitRecord, WorkerRecord
 from attn.terminal.emulator import SNAPSHOT_FORMAT, Emulator
 from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
-from attn.worker import methods, pty
-from attn.worker.ending import Ladder, become_subreaper, process_table, tree_below
+from attn.worker import methods
 from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
 from attn.worker.loop import (
     READ,
@@ -41,10 +40,14 @@ from attn.worker.loop import (
     note_failure,
     now_ms,
     receive_order,
+    redirect,
     signal_pipe,
     take_signals,
     wall_ms,
 )
+from attn.worker.program import pty
+from attn.worker.program.ending import Ladder, become_subreaper, process_table, tree_below
+from attn.worker.program.recording import Recording
 from attn.worker.screen import Keeper, Screen
 
 READ_BYTES: Final = 64 << 10
@@ -64,14 +67,14 @@ class Worker:
     """A running session: the shell around `Host`."""
 
     def __init__(self, launch: Launch, bundle: Bundle, listener: socket.socket, blank: Emulator | None = None) -> None:
-        """Starts the program. Raises pty.LaunchError, BundleDamaged or OSError; then nothing runs.
+        """Starts the program; `blank` is an emulator made in advance, for a session that is to have one.
 
-        blank: an emulator made in advance, for a session that is to have one.
+        Raises pty.LaunchError, BundleDamaged or OSError; then nothing runs.
         """
         self.launch = launch
         self.bundle = bundle
         self.token = bundle.control()
-        self.host = Host(methods.FEATURES)
+        self.host = Host(methods.FEATURES, launch.first_offset)
         self.screen = Screen(
             self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, launch.emulator and (blank or True)
         )
@@ -85,6 +88,7 @@ class Worker:
         self._patient = True
         self._open = True
         self._ladder: Ladder | None = None
+        self._recording: Recording | None = None
         self._left = False
         self._daemon_id = ""
         self.program = pty.launch(launch.argv, launch.env, launch.cwd, launch.umask, (launch.rows, launch.cols))
@@ -268,7 +272,9 @@ class Worker:
                 self._resume()
 
     def end_programs(self) -> None:
-        """HUP, TERM, KILL to everything below us, at once and then as time passes."""
+        """HUP, TERM, KILL to everything below us, at once and then as time passes; nobody waits for an end on disk."""
+        if self._recording is not None:
+            self._recorded()
         if self._ladder is None and not self._leaving:
             self._ladder = Ladder(lambda: tree_below(os.getpid(), process_table()))
             self.perform(self.host.ladder(True))
@@ -288,10 +294,21 @@ class Worker:
         os.close(self.program.master)
         assert self.host.exit is not None
         code, number, at_ms = self.host.exit
-        try:
-            self.bundle.write_exit(ExitRecord(code, number, self.host.ring.end, at_ms, self.host.last_output_at_ms))
-        except OSError as error:
-            note(f"the exit could not be recorded: {error}")
+        ended = ExitRecord(code, number, self.host.ring.end, at_ms, self.host.last_output_at_ms)
+        self._recording = Recording(partial(self.bundle.write_exit, ended), note, self.launch.orphan_ms, now_ms())
+        self._write_exit()
+
+    def _write_exit(self) -> None:
+        assert self._recording is not None
+        again_ms = self._recording.due(now_ms(), visited=self.host.connections > 0)
+        if again_ms is None:
+            return self._recorded()
+        self.perform(self.host.tell_exit())
+        return self.loop.after("record", again_ms, self._write_exit)
+
+    def _recorded(self) -> None:
+        self._recording = None
+        self.loop.cancel("record")
         try:
             self.keeper.finish()
         finally:
@@ -309,10 +326,7 @@ class Worker:
 
 
 def run(record: bytes, report: int, blank: Emulator | None = None) -> None:
-    """Be the worker that `record` orders, until its session is over. Says on `report` whether the program runs.
-
-    blank: as for `Worker`.
-    """
+    """Be the worker that `record` orders, with `Worker`'s `blank`. Says on `report` whether the program runs."""
     wakeup, _ = signal_pipe()
     try:
         worker = _begin(unpack_request(record), blank)
@@ -339,7 +353,7 @@ def _begin(launch: Launch, blank: Emulator | None) -> Worker:
     identity.name_process(identity.WORKER_NAME)
     become_subreaper()
     bundle = Bundle(os.fsdecode(launch.bundle_dir))
-    _redirect(bundle)
+    redirect(bundle.open_errors())
     lock = bundle.acquire_lock()
     try:
         listener = listen(launch.socket_path)
@@ -357,7 +371,7 @@ def _begin(launch: Launch, blank: Emulator | None) -> Worker:
 
 
 def _introduce(worker: Worker) -> None:
-    """Write `worker.json`. A program whose worker cannot be found again must not run."""
+    """Write `worker.json`; an `exit.json` is of an earlier run. A program that cannot be found again must not run."""
     me = os.getpid()
     record = WorkerRecord(
         pid=me, start_time=identity.start_time(me) or 0, boot_id=identity.boot_id(),
@@ -365,18 +379,11 @@ def _introduce(worker: Worker) -> None:
         build=attn.__version__, snapshot_format=SNAPSHOT_FORMAT, child_pid=worker.program.pid,
     )  # fmt: skip
     try:
+        worker.bundle.unlink_exit()
         worker.bundle.write_worker(record)
     except OSError:
         os.killpg(worker.program.pid, signal.SIGKILL)
         raise
-
-
-def _redirect(bundle: Bundle) -> None:
-    nothing, errors = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC), bundle.open_errors()
-    for source, target in ((nothing, 0), (nothing, 1), (errors, 2)):
-        os.dup2(source, target)
-    os.close(nothing)
-    os.close(errors)
 
 
 def main() -> None:

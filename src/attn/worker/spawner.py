@@ -23,9 +23,10 @@ from attn.core.session import DEFAULT_COLS, DEFAULT_ROWS
 from attn.terminal.emulator import Emulator, EmulatorError, self_test
 from attn.wire import worker_api as api
 from attn.wire.launch import LENGTH, pack_request, unpack_request
-from attn.worker import methods, pty, server
+from attn.worker import methods, server
 from attn.worker.host import Host
 from attn.worker.loop import Loop, Peers, receive_order, signal_pipe, take_signals
+from attn.worker.program import pty
 from attn.worker.screen import Keeper, Screen
 
 # The interpreter specialises code that ran eight times (CPython 3.11), and writes into its page until then.

@@ -67,6 +67,7 @@ class Stage:
 
     async def link(self) -> None:
         link = await connect(self.worker.path, self.session)
+        await link.hello("token", "testdaemon")
         self.session.linked(link, await link.call("info", {}))
 
     def attach(self, handle: int, **fields: Any) -> RecordingPeer:

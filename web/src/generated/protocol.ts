@@ -233,6 +233,24 @@ export interface KillSession {
   session: string
 }
 
+/** Start the program of an ended session again, with its agent's conversation. Answer: resume_result. */
+export interface ResumeSession {
+  type: "resume_session"
+  id: number
+  session: string
+  env?: Record<string, string>
+  client_env?: Record<string, string>
+}
+
+/** End the program of a session and start it again as `resume_session` does. Answer: resume_result. */
+export interface ReloadSession {
+  type: "reload_session"
+  id: number
+  session: string
+  env?: Record<string, string>
+  client_env?: Record<string, string>
+}
+
 /** Forget an ended session; `force` ends a running one first. Answer: ok. */
 export interface RemoveSession {
   type: "remove_session"
@@ -327,6 +345,8 @@ export type ClientMessage =
   | GetScreen
   | WaitSession
   | KillSession
+  | ResumeSession
+  | ReloadSession
   | RemoveSession
   | RenameSession
   | ResolveSession
@@ -433,6 +453,14 @@ export interface SpawnResult {
   type: "spawn_result"
   id: number
   session: SessionView
+}
+
+/** The session goes on. `missing`: variables that its first start had and this one lacks, by name. */
+export interface ResumeResult {
+  type: "resume_result"
+  id: number
+  session: SessionView
+  missing: string[]
 }
 
 export interface SessionResult {
@@ -547,6 +575,7 @@ export type DaemonMessage =
   | Ok
   | Error
   | SpawnResult
+  | ResumeResult
   | SessionResult
   | AttachResult
   | ScreenResult

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from attn.core.session import resolve
 from attn.daemon.auth import Logins
 from attn.daemon.hub import Hub
+from attn.daemon.lifecycle.lifecycle import Lifecycle
 from attn.daemon.peer import Peer
 from attn.daemon.sessions.attachment import Attachment
-from attn.daemon.sessions.lifecycle import Lifecycle
 from attn.daemon.sessions.live import Session
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.workers.link import WorkerLink

@@ -48,6 +48,8 @@ REQUESTS: Final[Mapping[type, Answer]] = MappingProxyType(
         wire.GetScreen: screens.get_screen,
         wire.WaitSession: screens.wait_session,
         wire.KillSession: sessions.kill_session,
+        wire.ResumeSession: sessions.resume_session,
+        wire.ReloadSession: sessions.reload_session,
         wire.RemoveSession: sessions.remove_session,
         wire.RenameSession: sessions.rename_session,
         wire.ResolveSession: sessions.resolve_session,

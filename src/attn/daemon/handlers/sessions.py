@@ -6,13 +6,15 @@ from attn.core.session import check_size
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.peer import Peer
 from attn.errors import AttnError
-from attn.wire.client_events import Ok, SessionResult, SpawnResult
+from attn.wire.client_events import Ok, ResumeResult, SessionResult, SpawnResult
 from attn.wire.client_requests import (
     KillSession,
+    ReloadSession,
     RemoveSession,
     RenameSession,
     ResizeSession,
     ResolveSession,
+    ResumeSession,
     SpawnSession,
 )
 
@@ -27,6 +29,16 @@ async def spawn_session(desk: Desk, peer: Peer, message: SpawnSession) -> SpawnR
 async def kill_session(desk: Desk, peer: Peer, message: KillSession) -> Ok:
     await desk.lifecycle.kill(desk.session(message.session))
     return Ok(id=message.id)
+
+
+async def resume_session(desk: Desk, peer: Peer, message: ResumeSession) -> ResumeResult:
+    resumed = await desk.lifecycle.resume(desk.session(message.session), message)
+    return ResumeResult(id=message.id, session=resumed.session.view(), missing=resumed.missing)
+
+
+async def reload_session(desk: Desk, peer: Peer, message: ReloadSession) -> ResumeResult:
+    resumed = await desk.lifecycle.reload(desk.session(message.session), message)
+    return ResumeResult(id=message.id, session=resumed.session.view(), missing=resumed.missing)
 
 
 async def remove_session(desk: Desk, peer: Peer, message: RemoveSession) -> Ok:
@@ -47,14 +59,14 @@ async def resize_session(desk: Desk, peer: Peer, message: ResizeSession) -> Ok:
     """Pin the size, or let the clients decide again; answered when the terminal has it."""
     session = desk.session(message.session)
     if message.rows is None and message.cols is None:
-        session.pinned = None
+        await desk.lifecycle.pin(session, None)
         session.size_wishes(at_once=True)
         return Ok(id=message.id)
     rows, cols = message.rows or 0, message.cols or 0
     check_size(rows, cols)
     link = desk.link(session)
-    session.pinned = (rows, cols)
-    if (session.rows, session.cols) != session.pinned:
+    await desk.lifecycle.pin(session, (rows, cols))
+    if (session.rows, session.cols) != (rows, cols):
         await link.call("resize", {"rows": rows, "cols": cols, "width_px": 0, "height_px": 0})
         if session.pinned != (rows, cols):
             raise AttnError("timeout", "another resize came in between", "try again")

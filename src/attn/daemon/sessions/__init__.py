@@ -1,1 +1,1 @@
-"""Sessions in the daemon: the live object, how it begins and ends, how it is found again, its row in the store."""
+"""Sessions in the daemon: the live object, the screen it left, its row in the store."""

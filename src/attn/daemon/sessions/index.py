@@ -91,10 +91,11 @@ class Index:
         self._places[path] = now_ms()
         self._wake.set()
 
-    async def delete(self, session_id: str) -> None:
-        """The session was removed."""
+    async def delete(self, session_id: str) -> bool:
+        """The session was removed; whether its row is gone for certain."""
         self._dirty[session_id] = None
         await self.saved()
+        return session_id not in self._dirty
 
     async def saved(self) -> None:
         """Write everything that changed until now, or leave it waiting until the store is usable again."""

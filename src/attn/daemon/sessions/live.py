@@ -68,6 +68,8 @@ class Session:
     label: str
     order: int = 0
     cause: str | None = None
+    intent: str | None = None
+    conversation: str | None = None
     state: State = "starting"
     pid: int | None = None
     rows: int = 0
@@ -101,6 +103,10 @@ class Session:
     def running(self) -> bool:
         return self.state not in ENDED
 
+    @property
+    def reloading(self) -> bool:
+        return (self.intent or "").startswith("reload")
+
     def view(self) -> SessionView:
         """The session as clients see it."""
         spec = self.spec
@@ -128,6 +134,8 @@ class Session:
         self._streaming = False
         if self.theme is not None:
             self.set_theme(self.theme)
+        for attachment in list(self.attachments.values()):
+            self._run(attachment, attachment.subscription.on_link_lost())  # what was shown meanwhile was no worker's
         if self.attachments:
             self._stream(self._resume)
         self.size_wishes()

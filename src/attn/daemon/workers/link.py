@@ -41,15 +41,23 @@ Done = Callable[[Json | None, AttnError | None], None]
 Part = Callable[[bool, bytes], None]
 
 
-def peer_is_ours(sock: socket.socket) -> bool:
-    """Does the process at the other end of a unix socket run as our user (SO_PEERCRED; Linux)."""
+def peer_of(sock: socket.socket) -> int | None:
+    """The pid of the process at the other end of a unix socket; None unless it runs as our user (SO_PEERCRED).
+
+    0 where the kernel does not tell: in another pid namespace, and on macOS.
+    """
     if not hasattr(socket, "SO_PEERCRED"):
-        return True  # the socket's directory is 0700, which macOS enforces as well
+        return 0  # the socket's directory is 0700, which macOS enforces as well
     try:
-        _, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        pid, uid, _ = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     except OSError:
-        return False
-    return bool(uid == os.getuid())
+        return None
+    return int(pid) if uid == os.getuid() else None
+
+
+def peer_is_ours(sock: socket.socket) -> bool:
+    """Does the process at the other end of a unix socket run as our user."""
+    return peer_of(sock) is not None
 
 
 class LinkOwner(Protocol):
@@ -80,7 +88,10 @@ class WorkerLink(asyncio.Protocol):
         self.features: frozenset[str] = frozenset()
         self.build = ""
         self.pid = 0
+        self.peer_pid = 0
+        """Which process the kernel says it is; 0 where it does not tell."""
         self.lost = False
+        self._greeted = False  # until then nobody knows who it is, and what it says unasked is not heard
 
     # -- what the daemon asks ------------------------------------------------------------------------------------
 
@@ -89,8 +100,12 @@ class WorkerLink(asyncio.Protocol):
         window = [worker_api.PROTOCOL_MIN, worker_api.PROTOCOL_MAX]
         params = {"token": token, "daemon_id": daemon_id, "protocol": window, "build": attn.__version__}
         answer = await self.call("hello", params, limit_s=HELLO_LIMIT_S)
-        self.features = frozenset(answer.get("features", ()))
-        self.build, self.pid = str(answer.get("build", "")), int(answer.get("pid", 0))
+        try:
+            self.features = frozenset(answer.get("features", ()))
+            self.build, self.pid = str(answer.get("build", "")), int(answer.get("pid", 0))
+        except (AttributeError, TypeError, ValueError) as error:
+            raise _unreachable(f"its hello makes no sense: {error}") from error
+        self._greeted = True
         return answer
 
     async def call(self, method: str, params: Json, *, limit_s: float = CALL_LIMIT_S) -> Json:
@@ -180,7 +195,7 @@ class WorkerLink(asyncio.Protocol):
         try:
             for kind, payload in self._decoder.feed(data):
                 self._frame(kind, payload)
-        except (framing.FramingError, ValueError, KeyError, TypeError) as error:
+        except (framing.FramingError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             log.error("a worker broke the protocol: %s", error)
             if self._transport is not None:
                 self._transport.abort()
@@ -198,7 +213,7 @@ class WorkerLink(asyncio.Protocol):
 
     def _frame(self, kind: int, payload: bytes) -> None:
         if kind == worker_api.OUTPUT:
-            if self.owner is not None:
+            if self.owner is not None and self._greeted:
                 self.owner.on_output(*worker_api.unpack_output(payload))
         elif kind == worker_api.CHUNK:
             request_id, last, data = worker_api.unpack_chunk(payload)
@@ -209,22 +224,23 @@ class WorkerLink(asyncio.Protocol):
                 call.part(last, data)
         elif kind == worker_api.RESPONSE:
             self._response(worker_api.unpack_json(payload))
-        elif kind == worker_api.EVENT and self.owner is not None:
+        elif kind == worker_api.EVENT and self.owner is not None and self._greeted:
             self.owner.on_event(worker_api.unpack_json(payload))
 
     def _response(self, body: Json) -> None:
-        call = self._calls.get(body["id"])
+        call, failed, ok = self._calls.get(body["id"]), body.get("error"), body.get("ok", {})
         if call is None:
             return  # its time was over, or a worker of a later minor speaks
+        if not isinstance(ok if failed is None else failed, dict):
+            raise TypeError("an answer is no JSON object")
         if call.timer is not None:
             call.timer.cancel()
-        failed = body.get("error")
         if failed is not None or call.part is None:
             del self._calls[body["id"]]
         if failed is not None:
             call.done(None, AttnError(str(failed.get("code", "internal")), str(failed.get("message", ""))))
         else:
-            call.done(body.get("ok", {}), None)
+            call.done(ok, None)
 
     def _expire(self, request_id: int, limit_s: float) -> None:
         call = self._calls.pop(request_id, None)
@@ -259,8 +275,9 @@ async def connect(path: Path, owner: LinkOwner) -> WorkerLink:
             transport, link = await loop.create_unix_connection(lambda: WorkerLink(owner), os.fspath(path))
     except (OSError, TimeoutError) as error:
         raise _unreachable(f"{path} does not answer: {error or 'time-out'}") from error
-    sock = transport.get_extra_info("socket")
-    if not peer_is_ours(sock):
+    peer_pid = peer_of(transport.get_extra_info("socket"))
+    if peer_pid is None:
         link.close()
         raise AttnError("permission_denied", f"the process at {path} is not yours")
+    link.peer_pid = peer_pid
     return link

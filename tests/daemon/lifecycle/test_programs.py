@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from attn.daemon.sessions import programs
+from attn.daemon.lifecycle import programs
 from attn.errors import AttnError
 
 

@@ -10,7 +10,7 @@ import pytest
 from attn.bundle import identity
 from attn.bundle.records import ExitRecord, WorkerRecord
 from attn.daemon.handlers.desk import Desk
-from attn.daemon.sessions.adoption import Adoption
+from attn.daemon.lifecycle.adoption import Adoption
 from attn.daemon.sessions.live import now_ms
 from attn.wire.client_requests import SpawnSession
 from tests.daemon.scripted import bundle
@@ -47,8 +47,8 @@ async def test_every_way_to_be_gone(starting: Desk) -> None:
     (ended.path / "screen").write_bytes(b"kept")
     ended.write_worker(WorkerRecord(1, 1, "", "", 1, 1, "0.0.9", "", 2))
     here = WorkerRecord(1, 1, identity.boot_id(), "", 1, 1, "", "", 2)
-    for session_id, resume in (("bbbbbbbbbb", None), ("cccccccccc", {"conversation": "c"})):
-        bundle(run, session_id, resume=resume, created_at_ms=now_ms()).write_worker(here)
+    for session_id, program in (("bbbbbbbbbb", "/no/such/program"), ("cccccccccc", "/bin/cat")):
+        bundle(run, session_id, argv=[program], created_at_ms=now_ms()).write_worker(here)
     bundle(run, "dddddddddd", created_at_ms=now_ms())
     held = bundle(run, "eeeeeeeeee").acquire_lock()
     (bundle(run, "ffffffffff").path / "spec.json").write_text("{")
@@ -71,7 +71,7 @@ async def test_every_way_to_be_gone(starting: Desk) -> None:
 
 
 async def test_a_row_without_a_bundle_is_not_dropped(starting: Desk) -> None:
-    gone = bundle(starting.hub.home.run, "aaaaaaaaaa")
+    gone = bundle(starting.hub.home.run, "aaaaaaaaaa", argv=["/no/such/program"])
     await Adoption(starting.hub, starting.lifecycle).run()
     session = starting.hub.sessions["aaaaaaaaaa"]
     session.state = "running"
@@ -81,7 +81,7 @@ async def test_a_row_without_a_bundle_is_not_dropped(starting: Desk) -> None:
     starting.hub.sessions.clear()
     await Adoption(starting.hub, starting.lifecycle).run()
     assert states(starting) == {"aaaaaaaaaa": "lost"}
-    assert starting.hub.sessions["aaaaaaaaaa"].view().argv == ["/bin/cat"]
+    assert starting.hub.sessions["aaaaaaaaaa"].view().argv == ["/no/such/program"]
 
 
 async def test_the_bundle_wins_over_the_row(starting: Desk) -> None:

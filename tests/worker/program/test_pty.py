@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from attn.worker import pty
-from attn.worker.pty import LaunchError, Program
+from attn.worker.program import pty
+from attn.worker.program.pty import LaunchError, Program
 from tests.waiting import wait_until
 
 ENV = {b"PATH": b"/usr/local/bin:/usr/bin:/bin"}

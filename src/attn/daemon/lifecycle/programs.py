@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from attn.bundle.records import Spec
 from attn.core.environment import MAX_ENTRY_BYTES
 from attn.core.session import printable
 from attn.errors import AttnError
@@ -59,6 +60,16 @@ def program(name: str, which: Callable[[str], str | None], cwd: str) -> str:
     if "/" in name and os.path.exists(path):
         raise AttnError("not_executable", f"{shown} is not an executable file", f"chmod +x {shown}")
     raise AttnError("agent_missing", f"there is no program {shown!r} on the PATH of your login shell", "check the name")
+
+
+def repeatable(spec: Spec) -> bool:
+    """Can the program of a session be started again: are its file and its directory still there?"""
+    return os.path.isdir(spec.cwd) and runs(spec.argv[0])
+
+
+def runs(path: str) -> bool:
+    """Is there a program at `path`, as far as its file tells?"""
+    return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def check_arguments(argv: list[str]) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from attn.bundle.identity import name_process
-from attn.worker.ending import LADDER, POLL_MS, Ladder, Process, process_table, tree_below
+from attn.worker.program.ending import LADDER, POLL_MS, Ladder, Process, process_table, tree_below
 from tests.waiting import wait_until
 
 HUP, TERM, KILL, CONT = (int(s) for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGCONT))
