@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-UNITS = ("bench", "bundle", "cli", "core", "daemon", "store", "terminal", "tools", "wire", "worker")
+UNITS = ("bench", "bundle", "cli", "core", "daemon", "doctor", "store", "terminal", "tools", "wire", "worker")
 TOP = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_*.py")))
 
 # How much longer than its share a suite may take before it counts as hanging: a busy machine is no failure.

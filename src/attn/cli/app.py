@@ -35,10 +35,12 @@ COMMANDS: Final[dict[str, str]] = {
     "store": "admin",
     "daemon": "admin",
     "logs": "admin",
+    "doctor": "upkeep.examination",
     "repair": "upkeep.repairs",
     "backup": "upkeep.backups",
     "backups": "upkeep.backups",
     "restore": "upkeep.repairs",
+    "debug": "upkeep.examination",
 }
 DEFAULT_COMMAND: Final = "open"
 

@@ -1,0 +1,76 @@
+"""What should be gone: files that were never finished, sockets without an owner, directories without content."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from attn.core.session import valid_session_id
+from attn.doctor import processes
+from attn.doctor.scene import Finding, Scene, ok, quoted, warn
+
+# How every file that is written whole is called until it is.
+UNFINISHED: Final = (".tmp", ".unfinished", ".new")
+# The sockets may stand in run/s.
+_SOCKETS: Final = "s"
+
+
+def files(scene: Scene) -> Iterator[Finding]:
+    """Everything that is left over, each with how it is removed; nothing of it does harm."""
+    if not scene.home.root.is_dir():
+        return
+    found = [*_unfinished(scene), *_sockets(scene), *_directories(scene)]
+    yield from found
+    if not found:
+        yield ok("leftovers", "nothing is left behind", scene.home.root)
+
+
+def _unfinished(scene: Scene) -> Iterator[Finding]:
+    home = scene.home
+    folders = [home.root, home.backups, home.run, home.aside]
+    folders += [path for folder in (home.run, home.aside) for path in _entries(folder) if path.is_dir()]
+    for path in (path for folder in folders for path in _entries(folder)):
+        if _unfinished_name(path.name) and _settled(path, scene.now_ms):
+            yield warn("leftovers", "a file that was never finished", path, f"rm {quoted(path)}")
+
+
+def _unfinished_name(name: str) -> bool:
+    return name.startswith(".probe-") or name.removesuffix("-wal").removesuffix("-journal").endswith(UNFINISHED)
+
+
+def _settled(path: Path, now_ms: int) -> bool:
+    """Whether nobody can be about to finish it."""
+    try:
+        return path.is_file() and now_ms - path.lstat().st_mtime * 1000 > 10_000
+    except FileNotFoundError:
+        return False
+
+
+def _sockets(scene: Scene) -> Iterator[Finding]:
+    if not processes.visible():
+        return
+    owned = processes.listening()
+    for path in _entries(scene.home.sockets):
+        if stat.S_ISSOCK(path.lstat().st_mode) and str(path) not in owned:
+            yield warn("leftovers", "a socket on which nobody listens", path, f"rm {quoted(path)}")
+
+
+def _directories(scene: Scene) -> Iterator[Finding]:
+    for folder in (scene.home.run, scene.home.aside):
+        for path in _entries(folder):
+            if path.name == _SOCKETS or path.is_symlink() or not path.is_dir():
+                continue
+            if not _entries(path):
+                yield warn("leftovers", "an empty directory", path, f"rmdir {quoted(path)}")
+            elif folder == scene.home.run and not valid_session_id(path.name):
+                yield warn("leftovers", "a directory that is no session's", path, f"ls -l {quoted(path)}")
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(folder))
+    except OSError:
+        return []  # not there, or what cannot be read is told by the check of the home

@@ -1,0 +1,50 @@
+"""What is left over is found, with how to remove it; what is in use is not."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+
+from attn.doctor import leftovers
+from attn.doctor.scene import Scene
+from tests.doctor.conftest import look
+
+
+def test_nothing_is_left(scene: Scene) -> None:
+    assert look(scene, leftovers.files)["ok"]
+
+
+def test_files_that_were_never_finished(scene: Scene) -> None:
+    (scene.home.run / "abcde00001").mkdir()
+    names = ["attn.db.new", "attn.db.new-wal", ".probe-12", "run/abcde00001/exit.json.tmp", "backups/attn-1.unfinished"]
+    for name in names:
+        (scene.home.root / name).touch()
+        os.utime(scene.home.root / name, (1, 1))
+    told = look(scene, leftovers.files)["warn"]
+    assert all(f"rm {scene.home.root / name}" in told for name in names) and told.count("\n") == len(names) - 1
+
+
+def test_what_is_being_written_is_left_alone(scene: Scene) -> None:
+    path = scene.home.root / "attn.db.meta.unfinished"
+    path.touch()
+    now = replace(scene, now_ms=int(path.stat().st_mtime * 1000) + 500)
+    assert look(now, leftovers.files)["ok"]
+
+
+def test_sockets(scene: Scene) -> None:
+    path = scene.home.sockets / "w0123"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        assert look(scene, leftovers.files)["ok"]
+    assert f"a socket on which nobody listens | {path} | rm {path}" in look(scene, leftovers.files)["warn"]
+
+
+def test_directories(scene: Scene) -> None:
+    (scene.home.run / "abcde00001").mkdir()
+    (scene.home.run / "a name").mkdir()
+    (scene.home.run / "a name" / "x").touch()
+    (scene.home.aside / "2023").mkdir(parents=True)
+    told = look(scene, leftovers.files)["warn"]
+    assert f"rmdir {scene.home.run / 'abcde00001'}" in told and f"rmdir {scene.home.aside / '2023'}" in told
+    assert f"a directory that is no session's | {scene.home.run / 'a name'} | ls -l" in told
