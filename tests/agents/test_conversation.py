@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import time
+
 import pytest
 
+from attn.cli.link import Frame, Link
+from attn.wire import client_api
+from attn.wire.client_events import AttachResult
+from attn.wire.client_requests import AttachSession, PtyAck, ResizeSession
 from tests.agents.agent_homes import AgentHome
 from tests.agents.attn_home import SHIFT, AgentSession, AttnHome
 from tests.agents.model_scripts import APPROVED, GREETING, STEADY_FIRST, STEADY_LAST
 from tests.agents.model_stub import ModelStub
-from tests.waiting import wait_until
 
 HELD_TIMEOUT_S = 40
 # What each agent shows while it asks before it runs a command, and after Esc stopped its answer.
 ASKS = {"codex": "Would you like to run the following command?", "claude": "Do you want to proceed?"}
+# Without an answer to its question codex repaints after 2 s.
+UNANSWERED_S = 1.8
 INTERRUPTED = {"codex": "interrupted", "claude": "Interrupted"}
 WRAPPED = (
     "please tell me what you see here, 漢字 and 👋 are wide, and this is so long that it does not fit into one row"
@@ -78,14 +86,31 @@ def test_shift_enter_begins_a_new_line(session: AgentSession, model: ModelStub) 
 
 @pytest.mark.parametrize("agent", ["codex"], indirect=True)
 def test_queries_are_answered_with_nobody_watching(attn: AttnHome, session: AgentSession) -> None:
-    """Codex repaints at once when its `CSI 6n` is answered, and only after 2 s when it is not."""
-    session.attn.run("resize", session.id, "24x80")
+    """Codex asks `CSI 6n` on every new size: it repaints at once when that is answered, else after 2 s."""
+    with attn.link() as link:
+        spectator = AttachSession(id=0, session=session.id, read_only=True, visible=False, as_="cells")
+        link.request(spectator, AttachResult)
+        waits_s = [_repaint_s(link, session, rows, cols) for rows, cols in ((32, 90), (34, 100), (36, 80), (38, 96))]
+    print(f"codex, from a new size to its repaint: {', '.join(f'{wait * 1000:.0f} ms' for wait in waits_s)}")
+    assert min(waits_s) < UNANSWERED_S, "no answer came: codex waited until it gave up"
 
-    def footer_row() -> bool:
-        lines = session.screen().rstrip("\n").split("\n")
-        return any(attn.agent.ready in line and len(line) <= 80 for line in lines[-3:]) and len(lines) <= 24
 
-    wait_until(footer_row, 1.5, "the repainted screen")
+def _repaint_s(link: Link, session: AgentSession, rows: int, cols: int) -> float:
+    """Seconds from a new size, with more rows, to the first picture whose last row codex drew."""
+    deadline = time.monotonic() + HELD_TIMEOUT_S
+    link.ask(ResizeSession(id=0, session=session.id, rows=rows, cols=cols))
+    began_s, cells = time.monotonic(), b""
+    while True:
+        item = link.receive(deadline)
+        if not isinstance(item, Frame):
+            continue
+        cells += item.data
+        if item.kind == client_api.SNAPSHOT_END:
+            picture, cells = json.loads(cells), b""
+            link.send(PtyAck(handle=item.handle, offset=item.offset))
+            footer = "".join(run["text"] for run in picture["lines"][-1]["runs"])
+            if (picture["rows"], picture["cols"]) == (rows, cols) and footer.strip():
+                return time.monotonic() - began_s
 
 
 def test_a_text_is_confirmed_before_it_is_submitted(session: AgentSession, model: ModelStub) -> None:

@@ -116,3 +116,31 @@ def test_fifty_sessions_are_all_there(daemon: DaemonProcess) -> None:
         again.type(stream, b"here\r")
         again.until_output(stream, b"here\r\nhere\r\n")
         again.request("detach_session", handle=stream.handle)
+
+
+def test_an_attach_says_all_that_a_client_must_know_and_a_second_one_does_not_break_the_first(
+    daemon: DaemonProcess,
+) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "printf '\\033[?1049h\\033[3;5Hfull'; cat", rows=24, cols=80)
+    assert session["snapshot"] is True
+    client.request("wait_session", session=session["id"], text="full")
+    one = client.attach(session["id"])
+    head = one.results[0]
+    assert {name: head[name] for name in head if name not in ("id", "handle", "offset", "taken_at_ms")} == {
+        "type": "attach_result", "session": session["id"], "screen_rows": 24, "screen_cols": 80,
+        "cursor": {"row": 2, "col": 8, "visible": True}, "alternate_screen": True, "payload": "snapshot",
+        "format": "vt1", "fidelity": "screen", "source": "live", "running": True,
+    }  # fmt: skip
+    assert head["offset"] == one.offset > 0 and head["taken_at_ms"] > session["created_at_ms"]
+    asked = client.ask("attach_session", session=session["id"])
+    client.type(one, b"meanwhile\r")
+    two = client.streams[client.result(asked)["handle"]]
+    assert two.handle != one.handle
+    # The old stream lives until the new one stands and the client lets it go.
+    client.until_output(one, b"meanwhile\r\nmeanwhile\r\n")
+    client.until(lambda: two.painted and two.offset >= one.offset)
+    client.request("detach_session", handle=one.handle)
+    client.type(two, b"afterwards\r")
+    client.until_output(two, b"afterwards\r\nafterwards\r\n")
+    assert one.gaps == two.gaps == 0 and b"afterwards" not in one.data
