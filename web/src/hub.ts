@@ -1,5 +1,5 @@
 import { effect, type ReadonlySignal, untracked } from "@preact/signals"
-import { type DaemonMessage, PROTOCOL, type SpawnSession } from "./generated/protocol"
+import { type DaemonMessage, PROTOCOL, type SetSetting, type SpawnSession, type StoreView } from "./generated/protocol"
 import { Link, RequestError } from "./link/link"
 import { login } from "./link/login"
 import * as list from "./state/sessions"
@@ -64,6 +64,7 @@ function receive(message: DaemonMessage): void {
       daemonId = message.daemon_id
       ui.version.value = message.version
       ui.conditions.value = message.conditions
+      if (message.store) storeChanged(message.store, message.settings ?? {})
       list.recovering.value = message.recovering
       if (!message.recovering) sessionsReady(message.sessions)
       void learnHome()
@@ -80,6 +81,8 @@ function receive(message: DaemonMessage): void {
     case "conditions_changed":
       ui.conditions.value = message.conditions
       return
+    case "store_changed":
+      return storeChanged(message.store, message.settings)
     case "attach_result":
       // One that was asked for goes to who asked.
       if (message.id === 0) pool.restarted(message)
@@ -91,6 +94,30 @@ function receive(message: DaemonMessage): void {
     case "error":
       if (message.id === 0) failed(new RequestError(message.code, message.message, message.remedy))
       return
+  }
+}
+
+/** Settings that the database cannot tell are no settings: the browser's copy stays. */
+function storeChanged(store: StoreView, known: Record<string, string>): void {
+  ui.store.value = store
+  if (store.state === "ok" || store.state === "ephemeral") settings.adopt(known)
+}
+
+let toldUnsaved = false
+
+async function saveSetting(key: SetSetting["key"], value: string): Promise<boolean> {
+  try {
+    await link.request("set_setting", { key, value })
+    toldUnsaved = false
+    return true
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error
+    // Told once: the banner says the rest for as long as it lasts.
+    if (error.code !== "link_lost" && !toldUnsaved) {
+      toldUnsaved = true
+      ui.toast("Settings are kept in this browser only", error.message, true)
+    }
+    return false
   }
 }
 
@@ -133,6 +160,7 @@ export function showSelected(): void {
 }
 
 export function start(): void {
+  settings.saveWith(saveSetting)
   link.connect()
   window.addEventListener("hashchange", () => void addressChanged())
   follow(settings.scheme, (scheme) => {

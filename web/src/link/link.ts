@@ -14,6 +14,7 @@ interface Replies {
   complete_path: api.PathsResult
   get_status: api.StatusResult
   get_agents: api.AgentsResult
+  set_setting: api.Ok
 }
 type RequestType = keyof Replies
 type RequestFields<T extends RequestType> = Omit<Extract<api.ClientMessage, { type: T }>, "type" | "id">

@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals"
-import type { Condition } from "../generated/protocol"
+import type { Condition, StoreView } from "../generated/protocol"
 import type { LinkState } from "../link/link"
 
 export type Dialog =
@@ -18,6 +18,7 @@ export interface Toast {
 export const link = signal<LinkState>("connecting")
 export const loginProblem = signal<string | null>(null)
 export const conditions = signal<Condition[]>([])
+export const store = signal<StoreView | null>(null)
 export const version = signal("")
 export const home = signal<string | null>(null)
 export const dialog = signal<Dialog | null>(null)

@@ -31,6 +31,38 @@ export function Banner(): JSX.Element | null {
   )
 }
 
+/** What is known of the database, word for word. */
+function Facts({ condition }: { condition: Condition }): JSX.Element | null {
+  const said = [condition.sqlite_name, condition.sqlite_message].filter(Boolean).join(": ")
+  const backup = condition.last_good_backup
+  const facts: [string, string | null | undefined][] = [
+    ["Database", condition.db_path === condition.path ? null : condition.db_path],
+    ["SQLite says", said],
+    ["Schema change", condition.migration],
+    ["Nothing saved since", condition.not_saved_since_ms ? at(condition.not_saved_since_ms) : null],
+    [
+      "Last good backup",
+      backup && condition.last_good_backup_ms ? `${backup}, ${at(condition.last_good_backup_ms)}` : backup,
+    ],
+  ]
+  const shown = facts.filter(([, text]) => text)
+  if (shown.length === 0) return null
+  return (
+    <dl class="banner-facts">
+      {shown.map(([name, text]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function at(ms: number): string {
+  return new Date(ms).toLocaleString()
+}
+
 function Details({ condition, first }: { condition: Condition; first: boolean }): JSX.Element {
   return (
     <div class="banner-details">
@@ -41,6 +73,7 @@ function Details({ condition, first }: { condition: Condition; first: boolean })
           <code>{condition.path}</code>
         </p>
       )}
+      <Facts condition={condition} />
       {condition.commands.length > 0 && (
         <div class="commands">
           {condition.commands.map((command) => (
@@ -49,7 +82,7 @@ function Details({ condition, first }: { condition: Condition; first: boolean })
         </div>
       )}
       <p class="quiet">
-        <code>{condition.code}</code> since {new Date(condition.since_ms).toLocaleString()}
+        <code>{condition.code}</code> since {at(condition.since_ms)}
       </p>
     </div>
   )

@@ -3,6 +3,7 @@ import * as hub from "../hub"
 import * as list from "../state/sessions"
 import { cycleTheme, stepFont, themeChoice } from "../state/settings"
 import * as ui from "../state/ui"
+import { ago } from "./format"
 import { Icon, IconButton } from "./icons"
 import { Mark } from "./mark"
 import { SessionRow } from "./session_row"
@@ -85,13 +86,21 @@ function onListKey(event: KeyboardEvent): void {
 
 const LINK_TEXT = { connecting: "Connecting", open: "Connected", closed: "Reconnecting", unauthorized: "Not logged in" }
 
+function backupText(): string {
+  const store = ui.store.value
+  if (!store) return ""
+  if (!store.last_good_backup_ms) return "no backup yet"
+  const age = ago(store.last_good_backup_ms, ui.now.value)
+  return age === "now" ? "last backup just now" : `last backup ${age} ago`
+}
+
 function LinkPill(): JSX.Element {
   const state = ui.link.value
   return (
     <span
       class={`link-pill ${state} tip up`}
       role="status"
-      data-tip={ui.version.value ? `attn ${ui.version.value}` : "attn"}
+      data-tip={[`attn ${ui.version.value}`.trim(), backupText()].filter(Boolean).join(" · ")}
     >
       <i aria-hidden="true" />
       {list.recovering.value && state === "open" ? "Recovering" : LINK_TEXT[state]}
