@@ -24,37 +24,8 @@ class Kind(NamedTuple):
 
 _GRID = "(primary|alternate) (rows|wrapped|cursor|saved)"
 
+# The narrow ones first: a difference counts for the first kind that explains it.
 KINDS = (
-    Kind(
-        "erasing at a pending wrap: xterm.js keeps the last column and the pending wrap",
-        r"\x1b\[[0-2]?[JKX]",
-        "(primary|alternate) (rows|cursor)",
-        [b"\x1b[7m" + b"x" * 20 + b"\x1b[m\x1b[K"],
-    ),
-    Kind(
-        "reflow: the emulators wrap differently at a resize (a snapshot follows every resize)",
-        None,
-        _GRID,
-        [b"\x1b[?1049h" + b"x" * 18, Resize(6, 12), Resize(6, 20)],
-    ),
-    Kind(
-        "soft wraps: erased, deleted and scrolled rows keep or lose their flag",
-        r"\x1b\[\d*[JKLMST@PX]|\x1bM|\x1bD",
-        "(primary|alternate) wrapped",
-        [b"x" * 25 + b"\r\x1b[K"],
-    ),
-    Kind(
-        "DECSC: xterm.js saves a row of the history instead of one of the screen, and no underline",
-        r"\x1b7|\x1b\[s|\x1b\[\?104[89]h",
-        r"(primary|alternate) (saved|cursor|rows)|pen",
-        [b"\x1b[3;3H\x1b[4m\x1b7\x1b[m\x1b[6;1H\n\n\x1b8x"],
-    ),
-    Kind(
-        "tab stops: xterm.js has them for each screen",
-        r"\x1bH|\x1b\[[03]?g",
-        "(primary|alternate) (tabs|rows|cursor)",
-        [b"\x1b[3g\x1b[5G\x1bH\x1b[?1049h"],
-    ),
     Kind(
         "left and right margins: xterm.js has none",
         r"\x1b\[\?69h",
@@ -68,10 +39,40 @@ KINDS = (
         [b"\x1b)0\x1b[?45h\x1b[!p"],
     ),
     Kind(
+        "tab stops: xterm.js has them for each screen",
+        r"\x1bH|\x1b\[[03]?g",
+        "(primary|alternate) (tabs|rows|cursor)",
+        [b"\x1b[3g\x1b[5G\x1bH\x1b[?1049h"],
+    ),
+    Kind(
         "alternate screen: xterm.js clears it on the way back, whichever mode leads there",
         r"\x1b\[\?(47|1047)[hl]",
         "alternate (rows|wrapped)",
         [b"\x1b[?47hgone\x1b[?47l\x1b[?47h"],
+    ),
+    Kind(
+        "erasing at a pending wrap: xterm.js keeps the last column and the pending wrap",
+        r"\x1b\[[0-2]?[JKX]",
+        "(primary|alternate) (rows|cursor)",
+        [b"\x1b[7m" + b"x" * 20 + b"\x1b[m\x1b[K"],
+    ),
+    Kind(
+        "DECSC: xterm.js saves a row of the history instead of one of the screen, and no underline",
+        r"\x1b7|\x1b\[s|\x1b\[\?104[89]h",
+        r"(primary|alternate) (saved|cursor|rows)|pen",
+        [b"\x1b[3;3H\x1b[4m\x1b7\x1b[m\x1b[6;1H\n\n\x1b8x"],
+    ),
+    Kind(
+        "soft wraps: erased, deleted and scrolled rows keep or lose their flag",
+        r"\x1b\[\d*[JKLMST@PX]|\x1bM|\x1bD",
+        "(primary|alternate) wrapped",
+        [b"x" * 25 + b"\r\x1b[K"],
+    ),
+    Kind(
+        "reflow: the emulators wrap differently at a resize (a snapshot follows every resize)",
+        None,
+        _GRID,
+        [b"x" * 30 + b"\r\n$ ", Resize(3, 8), Resize(6, 20)],
     ),
 )
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import json
 import random
+import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,20 +74,35 @@ def split_at(recording: Recording, cut: int) -> tuple[list[Event], list[Event]]:
     return before, []
 
 
+_SPLIT_CHARACTER = re.compile(rb"[\xc2-\xf4](?=[\x80-\xbf])")
+_FRAME = re.compile(rb"\x1b\[\?2026h(.+?)\x1b\[\?2026l", re.DOTALL)
+# So many cuts of each special kind for every random one.
+_CUTS_PER_ROUND = 13
+
+
 def cuts(recording: Recording, count: int) -> list[int]:
-    """Random places, the same in every run; the first one inside a sequence, the second right after a resize."""
+    """Random places, the same in every run. Of every kind that the recording has, some are among them: inside a
+    sequence, inside a character, right after a resize, inside a synchronized frame."""
     seeded = random.Random(zlib.crc32(recording.name.encode()))
     output = b"".join(event for event in recording.events if isinstance(event, bytes))
-    places = [seeded.randint(0, len(output)) for _ in range(count)]
-    escapes = [at + 2 for at in range(len(output)) if output[at] == 0x1B]
+    kinds = [choices for choices in _special_places(recording, output) if choices]
+    rounds = max(1, count // _CUTS_PER_ROUND)
+    special = [seeded.choice(choices) for _ in range(rounds) for choices in kinds]
+    anywhere = [seeded.randint(0, len(output)) for _ in range(count)]
+    return (special + anywhere)[:count]
+
+
+def _special_places(recording: Recording, output: bytes) -> Iterator[list[int]]:
+    yield [at + 2 for at in range(len(output)) if output[at] == 0x1B]
+    yield [match.end() for match in _SPLIT_CHARACTER.finditer(output)]
     resizes, offset = [], 0
     for event in recording.events:
         if isinstance(event, bytes):
             offset += len(event)
         else:
             resizes.append(offset)
-    special = [seeded.choice(choices) for choices in (escapes, resizes) if choices]
-    return (special + places)[:count]
+    yield resizes
+    yield [(match.start(1) + match.end(1)) // 2 for match in _FRAME.finditer(output)]
 
 
 def play(emulator: Emulator, events: list[Event]) -> None:

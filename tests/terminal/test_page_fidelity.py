@@ -12,13 +12,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.terminal.emulator_differences import KINDS, Kind, explained
+from tests.terminal.fidelity_report import B_CUT, B_END, GRID, REPORT, TEXT, output_of
 from tests.terminal.grammar import Grammar
 from tests.terminal.judge import Emulator, Recording, Resize, cuts, play, recordings, split_at
 from tests.terminal.page_judge import STATE, PageEmulator, attached, differences, judge, shown_text, snapshot_of, steps
 from tests.terminal.page_state import worker_state
 
 FULL = "ATTN_TEST_FULL" in os.environ
-CUTS = 40 if FULL else 3
+CUTS = 40 if FULL else 5
 GRAMMAR_SEEDS = 20 if FULL else 3
 # Percent of moments in which both pages agree about everything: at the cut, and at the end.
 LEAST_AT_CUT, LEAST_AT_END = 86, 94
@@ -32,33 +33,34 @@ def page() -> Iterator[PageEmulator]:
     emulator.close()
 
 
-rates = {"cut": [0, 0], "end": [0, 0]}
-
-
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_the_page_shows_the_grid_of_the_worker(page: PageEmulator, name: str) -> None:
     recording = RECORDINGS[name]
     places = sorted(cuts(recording, CUTS))
     unexplained = []
     for cut, (at_cut, at_end) in zip(places, judge(page, recording, places), strict=True):
-        assert differences(at_cut.restored, at_cut.worker) == [], cut
+        grid = differences(at_cut.restored, at_cut.worker)
+        REPORT.count(name, GRID, not grid)
+        assert grid == [], cut
         before, after = split_at(recording, cut)
-        for when, moment, events in (("cut", at_cut, before), ("end", at_end, [*before, *after])):
-            output = b"".join(event for event in events if isinstance(event, bytes))
-            resized = any(isinstance(event, Resize) for event in events)
+        for column, moment, events in ((B_CUT, at_cut, before), (B_END, at_end, [*before, *after])):
             found = differences(moment.whole, moment.restored)
-            rates[when][0] += not found
-            rates[when][1] += 1
-            unexplained += [(cut, when, one) for one in found if not explained(one, output, resized)]
+            REPORT.count(name, column, not found)
+            for one in found:
+                kind = explained(one, output_of(events), any(isinstance(event, Resize) for event in events))
+                if kind is None:
+                    unexplained.append((cut, column, one))
+                else:
+                    REPORT.differs(kind.name)
     assert unexplained == []
 
 
 def test_most_moments_are_the_same_in_every_respect() -> None:
-    """Depends on the tests above, which count; a selection of them proves nothing here."""
-    for when, least in (("cut", LEAST_AT_CUT), ("end", LEAST_AT_END)):
-        same, total = rates[when]
-        print(f"judge B at the {when}: {same} of {total} moments")
-        assert total < len(RECORDINGS) * CUTS or 100 * same / total >= least
+    """The tests above count; a selection of them proves nothing here."""
+    for column, least in ((B_CUT, LEAST_AT_CUT), (B_END, LEAST_AT_END)):
+        rate, total = REPORT.rate(column, [*RECORDINGS]), REPORT.total(column, [*RECORDINGS])
+        print(f"judge {column}: {rate:.1f} % of {total} moments")
+        assert total < len(RECORDINGS) * CUTS or rate >= least
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name.partition(":")[0])
@@ -67,7 +69,7 @@ def test_the_emulators_differ_without_any_snapshot(page: PageEmulator, kind: Kin
     play(emulator, kind.proof)
     (shown,) = page.states(6, 20, [*steps(kind.proof), STATE])
     found = differences(shown, worker_state(emulator.capture().snapshot))
-    output = b"".join(event for event in kind.proof if isinstance(event, bytes))
+    output = output_of(kind.proof)
     assert found
     assert [one for one in found if explained(one, output, kind.trigger is None) is None] == []
     assert any(explained(one, output, kind.trigger is None) == kind for one in found), found
@@ -79,9 +81,10 @@ def test_random_output_is_read_the_same_on_the_page(page: PageEmulator) -> None:
         recording = Recording(f"common{seed}", 24, 80, [Grammar(seed, 24, 80, "common").write(300)])
         for at_cut, _at_end in judge(page, recording, sorted(cuts(recording, 10))):
             worker, restored = at_cut.worker, at_cut.restored
-            assert shown_text(restored) == shown_text(worker)
+            REPORT.count("common", TEXT, shown_text(restored) == shown_text(worker))
             fields = {one.field for one in differences(restored, worker)}
             assert {field for field in fields if "cursor" in field or field in worker["modes"]} == set()
+    assert REPORT.rate(TEXT, ["common"]) >= 99
 
 
 WIDTHS = (

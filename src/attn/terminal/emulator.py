@@ -41,6 +41,7 @@ _EXTENDED_POSITION: Final = b"\x1b[?6n"
 _POSITION: Final = b"\x1b[6n"
 # Allows DECCOLM, which the library obeys by clearing the screen at 132 columns. Only clients change the size.
 _ALLOW_132_COLUMNS: Final = b"\x1b[?40h"
+_FORBID_132_COLUMNS: Final = b"\x1b[?40l"
 
 
 class EmulatorError(Exception):
@@ -183,10 +184,11 @@ class Emulator:
         self._parse(rest if asking else rest[len(recent) :])
 
     def _parse(self, data: bytes) -> None:
-        if _ALLOW_132_COLUMNS in data:
-            data = data.replace(_ALLOW_132_COLUMNS, b"")
-        if self._terminal.feed(data) != self._outbox.grid[1]:
-            self._resize()  # allowed by a sequence that came in two pieces
+        recent, fed = self._tail[1 - len(_ALLOW_132_COLUMNS) :], data
+        if _ALLOW_132_COLUMNS in data or _ALLOW_132_COLUMNS in recent + data[: len(_ALLOW_132_COLUMNS) - 1]:
+            fed = (recent + data).replace(_ALLOW_132_COLUMNS, _ALLOW_132_COLUMNS + _FORBID_132_COLUMNS)[len(recent) :]
+        if self._terminal.feed(fed) != self._outbox.grid[1]:
+            self._resize()  # allowed by a sequence of several modes
         self._tail = data[-_TAIL_BYTES:] if len(data) >= _TAIL_BYTES else (self._tail + data)[-_TAIL_BYTES:]
 
     def _report_position(self) -> None:
