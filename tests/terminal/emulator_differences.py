@@ -72,7 +72,7 @@ KINDS = (
         "reflow: the emulators wrap differently at a resize (a snapshot follows every resize)",
         None,
         _GRID,
-        [b"x" * 30 + b"\r\n$ ", Resize(3, 8), Resize(6, 20)],
+        [b"one\r\ntwo\r\nthree\r\nfour\r\nfive\r\nsix\x1b[2;1H", Resize(3, 20)],
     ),
 )
 
