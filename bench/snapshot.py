@@ -9,10 +9,13 @@ from typing import Final
 
 from attn.terminal.emulator import Emulator
 from attn.terminal.repaint import repaint
+from attn.worker.ring import Ring
+from attn.worker.screen import FORMATS, Screen
 from bench.results import Result, median
 from bench.sources import COLS, ROWS
 
 ROUNDS: Final = 7
+SCROLLBACK_LINES: Final = 10_000
 
 
 def _plain(number: int) -> str:
@@ -61,6 +64,7 @@ def measure() -> Iterator[Result]:
             steps = _steps(emulator, history=0 if case.lines == 0 else None)
             times.append((time.perf_counter() - begun) * 1000)
             longest_ms = max(longest_ms, *steps)
+        longest_ms = max(longest_ms, *_other_forms(emulator))
         emulator.close()
         budget = "" if case.budget_ms is None else f"value <= {case.budget_ms:g}"
         yield Result(f"snapshot: {case.name}", "ms", median(times), budget)
@@ -68,7 +72,7 @@ def measure() -> Iterator[Result]:
 
 
 def _filled(case: _Case) -> Emulator:
-    emulator = Emulator(ROWS, COLS)
+    emulator = Emulator(ROWS, COLS, scrollback_lines=SCROLLBACK_LINES)
     for number in range(case.lines + ROWS):
         emulator.feed(case.text(number).encode())
     if case.lines == 0:
@@ -76,13 +80,24 @@ def _filled(case: _Case) -> Emulator:
     return emulator
 
 
+def _other_forms(emulator: Emulator) -> Iterator[float]:
+    """Milliseconds of every slice of the whole history in each of the other forms."""
+    screen = Screen(Ring(), ROWS, COLS, SCROLLBACK_LINES, emulator)
+    for form in FORMATS:
+        _head, slices = screen.show(form, None, 0)
+        yield from _timed(slices)
+
+
 def _steps(emulator: Emulator, history: int | None) -> list[float]:
     """Milliseconds of processor time of the capture and of every slice: a neighbour's turn is not ours."""
     begun = time.thread_time()
     slices = repaint(emulator.capture(), history)
-    steps = [(time.thread_time() - begun) * 1000]
+    return [(time.thread_time() - begun) * 1000, *_timed(slices)]
+
+
+def _timed(slices: Iterator[bytes]) -> Iterator[float]:
     while True:
         begun = time.thread_time()
         if next(slices, None) is None:
-            return steps
-        steps.append((time.thread_time() - begun) * 1000)
+            return
+        yield (time.thread_time() - begun) * 1000

@@ -73,7 +73,6 @@ int ghostty_terminal_grid_ref(GhosttyTerminal, GhosttyPoint, GhosttyGridRef*);
 int ghostty_grid_ref_cell(const GhosttyGridRef*, uint64_t*);
 int ghostty_cell_get(uint64_t, int, void*);
 int ghostty_snapshot_encode(GhosttyTerminal, GhosttyWriter);
-int ghostty_snapshot_encode_alloc(GhosttyTerminal, const void*, uint8_t**, size_t*);
 int ghostty_formatter_terminal_new(const void*, GhosttyFormatter*, GhosttyTerminal, GhosttyFormatterTerminalOptions);
 int ghostty_formatter_format_alloc(GhosttyFormatter, const void*, uint8_t**, size_t*);
 void ghostty_formatter_free(GhosttyFormatter);

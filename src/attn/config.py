@@ -50,7 +50,8 @@ class Config:
     )
     scrollback_lines: int = _key(
         10_000,
-        "Lines of history that each new session keeps behind its screen.",
+        "Lines of history that each new session keeps behind its screen. A client that attaches gets the newest "
+        "10 MiB of it, which is 10,000 lines of 120 cells with a style each, or ten times as many plain ones.",
         minimum=0,
         maximum=1_000_000,
     )

@@ -125,7 +125,7 @@ def test_a_frame_snapshot_ends_at_ready_and_a_whole_one_goes_on() -> None:
     terminal.set_unlimited(binding.OPT_SCROLLBACK_MAX_LINES)
     terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, 1 << 20)
     terminal.feed(b"line\r\n" * 3000)
-    frame, whole = terminal.frame_snapshot(), terminal.snapshot()
+    frame, whole = terminal.snapshot(0), terminal.snapshot(1 << 20)
     assert whole.startswith(frame)
     assert len(whole) > 3000 * len("line")
     assert len(frame) < len(whole) / 2

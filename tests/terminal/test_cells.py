@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from attn.terminal.cells import cells, html, joined, text
+from attn.terminal.cells import cells, cells_pieces, html, joined, joined_pieces, text
 from attn.terminal.emulator import Emulator
 from attn.terminal.records import Capture
 
@@ -95,3 +95,20 @@ def test_html_uses_the_colours_that_the_program_set() -> None:
 @pytest.mark.parametrize("form", [text, joined, html])
 def test_every_form_of_an_empty_screen(form: object) -> None:
     assert form(capture(""))  # type: ignore[operator]
+
+
+def test_pieces_are_one_a_row_and_make_the_whole() -> None:
+    terminal = Emulator(4, 10)
+    terminal.feed(b"\x1b[31mred\x1b[m text that wraps\r\n\n" + "漢字".encode() * 8 + b"\r\n" * 5)
+    capture = terminal.capture()
+    for history in (0, 2, None):
+        pieces = list(cells_pieces(capture, history))
+        assert json.loads("".join(pieces)) == json.loads(json.dumps(cells(capture, history)))
+        assert len(pieces) == len(text(capture, history).splitlines()) + 2
+    assert len(list(joined_pieces(capture, None))) == len(text(capture, None).splitlines())
+
+
+def test_blanks_at_the_end_of_a_joined_line_are_cut_across_rows() -> None:
+    terminal = Emulator(4, 10)
+    terminal.feed(b"0123456   \x1b[0m     \r\nnext" + b" " * 12)
+    assert joined(terminal.capture()) == "0123456\nnext\n"

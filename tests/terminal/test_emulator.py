@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from attn.terminal import binding, emulator
@@ -194,17 +196,43 @@ def test_a_frame_capture_shows_what_a_whole_one_shows() -> None:
     assert len(frame.data) < len(whole.data) / 4
 
 
+def test_a_capture_of_an_endless_history_holds_its_newest_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(emulator, "_CAPTURE_HISTORY_BYTES", 100_000)
+    terminal = Emulator(24, 80, scrollback_lines=20_000)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(20_000)))
+    capture = terminal.capture()
+    lines = text(capture, None).splitlines()
+    assert len(capture.data) < 200_000
+    assert 1000 < len(lines) < 15_000
+    assert lines[:-1] == [f"line {number}" for number in range(20_000 - len(lines) + 1, 20_000)]
+    assert differences(capture, copy_of(capture).capture()) == []
+
+
 def test_compressing_loses_nothing() -> None:
-    terminal = Emulator(24, 80)
-    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
+    terminal = Emulator(24, 120)
+    terminal.feed(b"".join(b"line %d\r\n" % number for number in range(9000)))
     before = text(terminal.capture(), None)
-    terminal.compress()
+    dirty_kb = private_kb()
+    steps = 1
+    while terminal.compress():
+        steps += 1
+    assert steps > 5
+    assert private_kb() < dirty_kb - 1000
     assert text(terminal.capture(), None) == before
+    while terminal.compress():
+        continue
+    assert private_kb() < dirty_kb - 1000
+
+
+def private_kb() -> int:
+    """Memory that this process shares with nobody."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 def test_the_self_test_passes_here_and_fails_on_another_snapshot_format(monkeypatch: pytest.MonkeyPatch) -> None:
     self_test()
-    monkeypatch.setattr(binding.Terminal, "snapshot", lambda _self: b"GHOSTSNP\x02\x00")
+    monkeypatch.setattr(binding.Terminal, "snapshot", lambda _self, _history: b"GHOSTSNP\x02\x00")
     with pytest.raises(EmulatorError, match="does not work"):
         self_test()
 

@@ -357,3 +357,15 @@ def test_scrollback_is_compressed_once_it_is_quiet(monkeypatch: pytest.MonkeyPat
     assert len(compressed) == 1
     keeper.changed()
     assert not loop.waits("compress")
+
+
+@pytest.mark.parametrize("form", ["text", "joined", "cells", "html"])
+@pytest.mark.parametrize("line", [b"\r\n", b"plain text of some length\r\n", b"\x1b[3%dmx\x1b[my" * 30 + b"\r\n"])
+def test_a_long_history_is_written_out_in_small_slices_in_every_form(form: str, line: bytes) -> None:
+    session = Session(rows=24, cols=80)
+    session.screen = Screen(session.ring, 24, 80, 5000, emulator=True)
+    session.write(line.replace(b"%d", b"1") * 4000)
+    _head, slices = session.screen.show(form, None, 0)
+    sizes = [len(part) for part in slices]
+    assert len(sizes) > 10
+    assert max(sizes) < 64 << 10

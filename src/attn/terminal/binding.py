@@ -57,8 +57,8 @@ POINT_TAG_ACTIVE: Final = 0
 CELL_DATA_WIDE: Final = 3
 CELL_WIDE_WIDE: Final = 1
 FORMATTER_FORMAT_VT: Final = 1
-TERMINAL_COMPRESSION_MODE_FULL: Final = 1
-OUT_OF_SPACE: Final = -3
+TERMINAL_COMPRESSION_MODE_INCREMENTAL: Final = 0
+TERMINAL_COMPRESSION_RESULT_PENDING: Final = 1
 
 _READY_TAG: Final = 5
 _SNAPSHOT_ENVELOPE_BYTES: Final = 10
@@ -244,13 +244,12 @@ class Terminal:
             "terminal_resize",
         )
 
-    def compress(self) -> None:
-        """Give most of the scrollback's memory back; the next access brings it back."""
+    def compress(self) -> bool:
+        """Compress the next page of the scrollback; reading it costs more from then on. -> whether there are more"""
         state = ffi.new("int*")
-        _check(
-            self._lib.ghostty_terminal_compress(self._handle, TERMINAL_COMPRESSION_MODE_FULL, state),
-            "terminal_compress",
-        )
+        compress = self._lib.ghostty_terminal_compress
+        _check(compress(self._handle, TERMINAL_COMPRESSION_MODE_INCREMENTAL, state), "terminal_compress")
+        return bool(state[0] == TERMINAL_COMPRESSION_RESULT_PENDING)
 
     def _allocated(self, call: str, function: Callable[[Any, Any], int]) -> bytes:
         pointer, size = ffi.new("uint8_t**"), ffi.new("size_t*")
@@ -265,26 +264,25 @@ class Terminal:
         encode = self._lib.ghostty_terminal_continuation_alloc
         return self._allocated("continuation", lambda out, size: int(encode(self._handle, ffi.NULL, out, size)))
 
-    def snapshot(self) -> bytes:
-        """The whole state as the library's binary snapshot. Raises LibraryError when the library refuses."""
-        encode = self._lib.ghostty_snapshot_encode_alloc
-        return self._allocated("snapshot_encode", lambda out, size: int(encode(self._handle, ffi.NULL, out, size)))
+    def snapshot(self, history_bytes: int) -> bytearray:
+        """The whole state as the library's binary snapshot, with the newest history until that takes `history_bytes`.
 
-    def frame_snapshot(self) -> bytes:
-        """As `snapshot`, up to the READY record: all state and both screens, but no older history (0.1-0.4 ms)."""
-        sink = bytearray()
-        scan = _ReadyScan(sink)
+        Without any it takes 0.1-0.4 ms, and 0.5 ms for each MB more. Raises LibraryError when the library refuses.
+        """
+        sink = bytearray()  # the library's own buffer would have to be copied as a whole
+        records = _Records(sink)
 
         def write(_data: Any, data: Any, size: int) -> bool:
             sink.extend(ffi.buffer(data, size))
-            return not scan.ready()
+            return not records.hold(history_bytes)
 
         callback = ffi.callback("GhosttyWriterFn", write)
         writer = ffi.new("GhosttyWriter*", {"write": callback, "userdata": ffi.NULL})
-        result = self._lib.ghostty_snapshot_encode(self._handle, writer[0])
-        if not scan.ready():
-            _check(result or OUT_OF_SPACE, "snapshot_encode")
-        return bytes(sink[: scan.end])
+        result = int(self._lib.ghostty_snapshot_encode(self._handle, writer[0]))
+        if not records.hold(history_bytes):
+            _check(result, "snapshot_encode")
+        del sink[records.end :]
+        return sink
 
     def formatted(self) -> bytes:
         """The active screen and its history as VT bytes by the library's formatter: poorer than a snapshot."""
@@ -322,20 +320,25 @@ class Terminal:
         return KeyEncoder(self._lib, self._handle)
 
 
-class _ReadyScan:
-    """Finds the READY record in a binary snapshot that is still being written to `sink`."""
+class _Records:
+    """The records in a binary snapshot that is still being written to `sink`."""
 
     def __init__(self, sink: bytearray) -> None:
         self._sink = sink
-        self._found = False
-        self.end = _SNAPSHOT_ENVELOPE_BYTES  # of the last record whose header was seen
+        self._ready_at: int | None = None
+        self.end = _SNAPSHOT_ENVELOPE_BYTES  # of the last whole one
 
-    def ready(self) -> bool:
+    def hold(self, history_bytes: int) -> bool:
+        """Whether all state is there, and behind it at least so much history."""
         sink = self._sink
-        while not self._found and self.end + _RECORD_HEADER_BYTES <= len(sink):
-            self._found = sink[self.end] == _READY_TAG
-            self.end += _RECORD_HEADER_BYTES + int.from_bytes(sink[self.end + 2 : self.end + 6], "little")
-        return self._found
+        while self.end + _RECORD_HEADER_BYTES <= len(sink):
+            end = self.end + _RECORD_HEADER_BYTES + int.from_bytes(sink[self.end + 2 : self.end + 6], "little")
+            if end > len(sink):
+                break
+            if sink[self.end] == _READY_TAG:
+                self._ready_at = end
+            self.end = end
+        return self._ready_at is not None and self.end - self._ready_at >= history_bytes
 
 
 class KeyEncoder:

@@ -1,7 +1,11 @@
-"""A captured terminal for programs and people without one: as text, as cells with their styles, as HTML."""
+"""A captured terminal for programs and people without one: as text, as cells with their styles, as HTML.
+
+Each form also comes in pieces, one a row, since writing out a long history takes longer than a session may pause.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -30,20 +34,34 @@ def text(capture: Capture, history: int | None = 0) -> str:
 
     history: lines of scrollback above it, None for all. Raises SnapshotError for a damaged capture, as all here do.
     """
-    return "".join(f"{_row_text(page, row).rstrip(' ')}\n" for page, row in _rows(capture.snapshot, history))
+    return "".join(text_pieces(capture, history))
+
+
+def text_pieces(capture: Capture, history: int | None) -> Iterator[str]:
+    """`text`, a row a piece."""
+    for page, row in _rows(capture.snapshot, history):
+        yield f"{_row_text(page, row).rstrip(' ')}\n"
 
 
 def joined(capture: Capture, history: int | None = None) -> str:
     """As `text`, but soft-wrapped rows are one line, as the program wrote them: for searching and copying."""
-    lines, line = [], ""
+    return "".join(joined_pieces(capture, history))
+
+
+def joined_pieces(capture: Capture, history: int | None) -> Iterator[str]:
+    """`joined`, a row a piece."""
+    blanks, unfinished = "", False
     for page, row in _rows(capture.snapshot, history):
-        piece = _row_text(page, row)
+        piece = blanks + _row_text(page, row)
+        printed = piece.rstrip(" ")
         if row.wraps:
-            line += piece
+            blanks, unfinished = piece[len(printed) :], unfinished or bool(piece)
+            yield printed
         else:
-            lines.append(f"{(line + piece).rstrip(' ')}\n")
-            line = ""
-    return "".join(lines) + (f"{line.rstrip(' ')}\n" if line else "")
+            blanks, unfinished = "", False
+            yield f"{printed}\n"
+    if unfinished:
+        yield "\n"
 
 
 def cells(capture: Capture, history: int | None = 0) -> dict[str, object]:
@@ -54,43 +72,69 @@ def cells(capture: Capture, history: int | None = 0) -> dict[str, object]:
     `#rrggbb`), `underline` (single, double, curly, dotted, dashed), `link` and the attributes bold, italic, faint,
     blink, inverse, invisible, strike, overline.
     """
+    return {**_facts(capture, history), "lines": list(_lines(capture.snapshot, history))}
+
+
+def cells_pieces(capture: Capture, history: int | None) -> Iterator[str]:
+    """`cells` as JSON, a row a piece."""
+    yield f'{_json(_facts(capture, history))[:-1]},"lines":['
+    comma = ""
+    for line in _lines(capture.snapshot, history):
+        yield comma + _json(line)
+        comma = ","
+    yield "]}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _facts(capture: Capture, history: int | None) -> dict[str, object]:
     snapshot = capture.snapshot
-    lines: list[dict[str, object]] = [
-        {"wrapped": row.wraps, "runs": [_run(*span) for span in _spans(page, row)]}
-        for page, row in _rows(snapshot, history)
-    ]
     return {
         "rows": snapshot.header.rows,
         "cols": snapshot.header.cols,
         "cursor": {"row": capture.row, "col": capture.col, "visible": capture.visible},
         "alternate_screen": bool(snapshot.header.active_screen),
         "title": snapshot.title.decode("utf-8", "replace"),
-        "history": len(lines) - snapshot.header.rows,
-        "lines": lines,
+        "history": _history_rows(snapshot, history),
     }
+
+
+def _lines(snapshot: Snapshot, history: int | None) -> Iterator[dict[str, object]]:
+    for page, row in _rows(snapshot, history):
+        yield {"wrapped": row.wraps, "runs": [_run(*span) for span in _spans(page, row)]}
 
 
 def html(capture: Capture, history: int | None = 0) -> str:
     """The screen as one self-contained `<pre>` element."""
+    return "".join(html_pieces(capture, history))
+
+
+def html_pieces(capture: Capture, history: int | None) -> Iterator[str]:
+    """`html`, a row a piece."""
     snapshot = capture.snapshot
     foreground, background = _screen_colors(snapshot)
-    rows = [
-        "".join(_span_html(text, look, snapshot) for text, _cols, look in _spans(page, row)) + "\n"
-        for page, row in _rows(snapshot, history)
-    ]
-    return f'<pre style="color:{foreground};background:{background}">\n{"".join(rows)}</pre>\n'
+    yield f'<pre style="color:{foreground};background:{background}">\n'
+    for page, row in _rows(snapshot, history):
+        yield "".join(_span_html(text, look, snapshot) for text, _cols, look in _spans(page, row)) + "\n"
+    yield "</pre>\n"
 
 
 def _rows(snapshot: Snapshot, history: int | None) -> Iterator[tuple[OpenPage, Row]]:
     """The visible rows, and above them rows of the scrollback (which only the primary screen has)."""
-    height, primary = snapshot.header.rows, snapshot.screens[PRIMARY]
-    older = primary.row_count - height
-    wanted = older if history is None else min(history, older)
-    for number, place in enumerate(primary.rows(height + wanted)):
+    height, wanted = snapshot.header.rows, _history_rows(snapshot, history)
+    for number, place in enumerate(snapshot.screens[PRIMARY].rows(height + wanted)):
         if number == wanted:
             break
         yield place
     yield from snapshot.active.rows(height)
+
+
+def _history_rows(snapshot: Snapshot, history: int | None) -> int:
+    """How many of the wanted lines of scrollback there are."""
+    older = snapshot.screens[PRIMARY].row_count - snapshot.header.rows
+    return older if history is None else min(history, older)
 
 
 def _row_text(page: OpenPage, row: Row) -> str:

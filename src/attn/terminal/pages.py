@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import struct
 from array import array
-from itertools import groupby
-from typing import Final, NamedTuple
+from itertools import compress
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A style is 16 bytes: three colours (foreground, background, underline) of kind, red or index, green, blue, then
 # little-endian flags (bold italic faint blink inverse invisible strike overline, underline style in bits 8-10), zero.
@@ -71,6 +74,9 @@ _WRAP_FLAG: Final = 1
 _CODEPOINT_MASK: Final = 0x1FFFFF
 _CONTENT_BITS: Final = 0x3FFFFFF
 _LOOK_BITS: Final = {8: 0xFFFF_1000_0000_0000 | 0xFFFF << 26, 4: 0xFC000000}
+_ERASED: Final = 2
+_PROTECTED_SHIFT: Final = 44
+_LINK_SHIFT: Final = 48
 _UNUSUAL_BITS: Final = {8: 0x0C00_0000_0002, 4: 2}  # wide or erased
 _ARRAY_CODES: Final = {8: "Q", 4: "I"}
 
@@ -128,35 +134,59 @@ class OpenPage:
         return _texts(int.from_bytes(row.cells, "little"), row.cell_count, unit)
 
     def line(self, row: Row) -> Line:
-        """The row's cells.
+        """The row's cells."""
+        if row.width_log2 < 2 or not row.cell_count:
+            return Line(self.text(row), [(row.cell_count, PLAIN)] if row.cell_count else [], _NO_CLUSTERS)
+        text, ends, keys = self.runs(row)
+        clusters = _NO_CLUSTERS
+        if row.marks:
+            clusters = {col: base_of(text, col) + marks for col, marks in row.marks.items()}
+            text = _with_clusters(text, clusters)
+        return Line(text, list(zip(ends, map(self.look, keys), strict=True)), clusters)
+
+    def runs(self, row: Row) -> tuple[str, list[int], list[int]]:
+        """The text of a row of styled cells, the columns that its spans end before, and the keys of their looks.
 
         All cells are shifted and masked at once in one big integer; a loop over them would take ten times as long.
         """
-        if row.width_log2 < 2:
-            return Line(self.text(row), [(row.cell_count, PLAIN)] if row.cell_count else [], _NO_CLUSTERS)
         unit, count = 8 if row.width_log2 == 3 else 4, row.cell_count
         word = int.from_bytes(row.cells, "little")
         keys = word & _repeat(_LOOK_BITS[unit], count, unit)
         if word & _repeat(2, count, unit):
             keys |= word & (word >> 1 & _repeat(1, count, unit)) * _CONTENT_BITS
-        text, clusters = _texts(word, count, unit), _NO_CLUSTERS
-        if row.marks:
-            clusters = {col: base_of(text, col) + marks for col, marks in row.marks.items()}
-            text = _with_clusters(text, clusters)
-        spans, end, looks = [], 0, self._looks
-        for key, cells in groupby(array(_ARRAY_CODES[unit], keys.to_bytes(unit * count, "little"))):
-            end += len(list(cells))
-            spans.append((end, looks.get(key) or self._look(key)))
-        return Line(text, spans, clusters)
+        text = _texts(word, count, unit)
+        if not keys:
+            return text, [count], [0]
+        key_of = array(_ARRAY_CODES[unit], keys.to_bytes(unit * count, "little"))
+        changes = array(_ARRAY_CODES[unit], (keys ^ keys >> 8 * unit).to_bytes(unit * count, "little"))
+        ends = list(compress(range(1, count), changes))  # the last cell is compared with none
+        ends.append(count)
+        return text, ends, [key_of[end - 1] for end in ends]
 
-    def _look(self, key: int) -> Look:
-        if key & 2:
-            look = Look(_erased_style(key), None, False, True)
-        else:
-            link = self._links.get(key >> 48)
-            look = Look(self._styles[key >> 26 & 0xFFFF], link, bool(key >> 44 & 1), False)
-        self._looks[key] = look
+    def look(self, key: int) -> Look:
+        """What a key of `runs` stands for."""
+        look = self._looks.get(key)
+        if look is None:
+            if key & _ERASED:
+                look = Look(_erased_style(key), None, False, True)
+            else:
+                link = self._links.get(key >> _LINK_SHIFT)
+                look = Look(self.style(key), link, bool(key >> _PROTECTED_SHIFT & 1), False)
+            self._looks[key] = look
         return look
+
+    def styles_by_key(self) -> Iterator[tuple[int, bytes]]:
+        """The styles of the page, by the keys that say nothing else."""
+        return ((number << 26, style) for number, style in self._styles.items())
+
+    def style(self, key: int) -> bytes:
+        """The style in a key that is not one of erased cells."""
+        return self._styles[key >> 26 & 0xFFFF]
+
+
+def only_styled(key: int) -> bool:
+    """Whether a key of `runs` says nothing but a style: no link, no protection, no erased cells."""
+    return not (key & _ERASED or key >> _PROTECTED_SHIFT)
 
 
 def _texts(word: int, count: int, unit: int) -> str:

@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attn.terminal import sequences
-from attn.terminal.pages import CLUSTER, EMPTY, HEAD, PLAIN, PLAIN_STYLE, TAIL, WIDE_SPACE, Line, Link, Look
+from attn.terminal.pages import (
+    CLUSTER,
+    EMPTY,
+    HEAD,
+    PLAIN,
+    PLAIN_STYLE,
+    TAIL,
+    WIDE_SPACE,
+    Line,
+    Link,
+    Look,
+    only_styled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +30,7 @@ if TYPE_CHECKING:
 # One slice: about 1.5 ms on the slowest machine measured; a piece is a text or a sequence.
 _SLICE_PIECES: Final = 512
 # Styles whose sequence is remembered while painting.
-_STYLES_MAX: Final = 4096
+_STYLES_MAX: Final = 8192
 
 # Characters whose width terminals disagree about (emoji, joiners, marks, symbols, private use): after each of them the
 # column is set again, so that a client with other widths keeps the rest of the row in place.
@@ -40,6 +53,29 @@ class Cell(NamedTuple):
     protected: bool
 
 
+class _Sequences(dict[int, str]):
+    """By the key of a page's look the sequence for it, empty when that takes more than a style."""
+
+    def __init__(self, page: OpenPage, known: dict[bytes, str]) -> None:
+        super().__init__((key, known[style]) for key, style in page.styles_by_key() if style in known)
+        self._page = page
+        self._known = known
+
+    def __missing__(self, key: int) -> str:
+        sequence = self[key] = _sgr(self._page.style(key), self._known) if only_styled(key) else ""
+        return sequence
+
+
+def _sgr(style: bytes, known: dict[bytes, str]) -> str:
+    """The sequence for a style, remembered in `known`."""
+    sequence = known.get(style)
+    if sequence is None:
+        if len(known) >= _STYLES_MAX:
+            known.clear()
+        sequence = known[style] = sequences.sgr(style)
+    return sequence
+
+
 class Painter:
     """Collects the sequences; knows the pen of the terminal that will read them."""
 
@@ -54,6 +90,8 @@ class Painter:
         self._look: Look | None = None  # the one the pen was last changed to
         self._after_head = False  # the row above ends with an empty cell before a wide character that did not fit
         self._sgr_by_style: dict[bytes, str] = {}
+        self._page: OpenPage | None = None
+        self._sequences: dict[int, str] = {}
 
     def emit(self, sequence: str) -> None:
         """Add a sequence that leaves the pen as it is."""
@@ -74,12 +112,7 @@ class Painter:
         """Change the pen to what the next text needs."""
         self._look = None
         if style != self._style:
-            sequence = self._sgr_by_style.get(style)
-            if sequence is None:
-                if len(self._sgr_by_style) >= _STYLES_MAX:
-                    self._sgr_by_style.clear()
-                sequence = self._sgr_by_style[style] = sequences.sgr(style)
-            self._out.append(sequence)
+            self._out.append(_sgr(style, self._sgr_by_style))
             self._style = style
         if link != self._link:
             self._out.append(sequences.hyperlink(link))
@@ -146,14 +179,15 @@ class Painter:
             self._take_look(PLAIN)  # most rows of a log need nothing else
             self._out.append(page.text(row))
             return
+        if row.width_log2 > 1 and not (fill or after_wrap or self._after_head or row.marks):
+            text, ends, keys = page.runs(row)
+            if (text.isascii() and text.isprintable()) or not _SPECIAL.search(text):
+                self._runs(page, text, ends, keys)
+                return
         line = page.line(row)
         if after_wrap or self._after_head:
             self._begin_wrapped(line, after_wrap)
-        text = line.text
-        if (text.isascii() and text.isprintable()) or not _SPECIAL.search(text):
-            self._simple_spans(line)
-        else:
-            self._spans(line, fill)
+        self._spans(line, fill)
         if fill and row.cell_count < self._cols:
             self.plain()
             self._out.append(" " * (self._cols - row.cell_count))
@@ -169,14 +203,28 @@ class Painter:
             self.plain()
             self._out.append(f"{WIDE_SPACE}\r\x1b[2X" if after_head else " \r\x1b[X")
 
-    def _simple_spans(self, line: Line) -> None:
-        """Write a row whose text can be printed as it stands."""
-        text, out, col, wide = line.text, self._out, 0, TAIL in line.text
-        for end, look in line.spans:
-            self._take_look(look)
-            piece = text[col:end]
-            out.append(piece.replace(TAIL, "") if wide else piece)
-            col = end
+    def _runs(self, page: OpenPage, text: str, ends: list[int], keys: list[int]) -> None:
+        """Write a row whose text can be printed as it stands. The spans of colourful rows are many, so what they have
+        in common is done for all of them at once."""
+        if len(ends) == 1:
+            self._take_look(page.look(keys[0]))
+            self._out.append(text.replace(TAIL, ""))
+            return
+        texts = list(map(text.__getitem__, map(slice, [0, *ends], ends)))
+        if TAIL in text:
+            texts = [piece.replace(TAIL, "") for piece in texts]
+        if page is not self._page:
+            self._page, self._sequences = page, _Sequences(page, self._sgr_by_style)
+        sequences = list(map(self._sequences.__getitem__, keys))
+        plain = sequences.index("") if "" in sequences else len(keys)  # so many spans are a style and nothing else
+        if plain:
+            self._take_look(page.look(keys[0]))  # may also have to end a link
+            sequences[0] = ""
+            self._out.extend(chain.from_iterable(zip(sequences[:plain], texts, strict=False)))
+            self._style, self._look = page.style(keys[plain - 1]), None
+        for key, piece in zip(keys[plain:], texts[plain:], strict=True):
+            self._take_look(page.look(key))
+            self._out.append(piece)
 
     def _spans(self, line: Line, fill: bool) -> None:
         col = 0

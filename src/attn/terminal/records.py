@@ -45,7 +45,7 @@ class Capture:
 
     __slots__ = ("_snapshot", "col", "data", "row", "tail", "visible")
 
-    def __init__(self, data: bytes, tail: bytes, row: int, col: int, visible: bool) -> None:
+    def __init__(self, data: bytes | bytearray, tail: bytes, row: int, col: int, visible: bool) -> None:
         self.data = data
         self.tail = tail
         self.row = row
@@ -227,7 +227,7 @@ class Snapshot:
         return bool((self.header.modes ^ self.header.default_modes) & _MODE_BITS[number, ansi])
 
 
-def parse(data: bytes) -> Snapshot:
+def parse(data: bytes | bytearray) -> Snapshot:
     """A whole snapshot, or one that ends at READY. Raises SnapshotError."""
     if not data.startswith(_MAGIC):
         raise SnapshotError("not a libghostty-vt snapshot of version 1")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import json
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
@@ -29,17 +28,20 @@ SAVE_MS: Final = 30_000
 COMPRESS_MS: Final = 10_000
 COMPRESS_BYTES: Final = 256 << 10
 _SLICE_BYTES: Final = 64 << 10
+# Text is written out in slices of so many characters, at most 2 ms of work; a row counts for at least this many.
+_SLICE_COST: Final = 16 << 10
+_PIECE_COST: Final = 64
 _PASTE_ON: Final = b"\x1b[?2004h"
 _PASTE_OFF: Final = b"\x1b[?2004l"
 
 Json = dict[str, Any]
 Bulk = tuple[Json, Iterator[bytes]]
 
-_FORMATS: Final[dict[str, Callable[[Capture, int | None], str]]] = {
-    "text": cells.text,
-    "joined": cells.joined,
-    "cells": lambda capture, history: json.dumps(cells.cells(capture, history), separators=(",", ":")),
-    "html": cells.html,
+_FORMATS: Final[dict[str, Callable[[Capture, int | None], Iterator[str]]]] = {
+    "text": cells.text_pieces,
+    "joined": cells.joined_pieces,
+    "cells": cells.cells_pieces,
+    "html": cells.html_pieces,
 }
 FORMATS: Final = ("ansi", *_FORMATS)
 # How many lines of history a bundle keeps in each form.
@@ -185,10 +187,9 @@ class Screen:
             html=parts["html"].decode(), joined=parts["joined"].decode(), **_split(parts["text"].decode(), rows),
         )  # fmt: skip
 
-    def compress(self) -> None:
-        """Give memory back while nothing happens."""
-        if self.emulator is not None:
-            self.emulator.compress()
+    def compress(self) -> bool:
+        """Give memory back while nothing happens, a step of it. -> whether there is more to do"""
+        return self.emulator is not None and self.emulator.compress()
 
     def _capture(self, *, frame_only: bool) -> Capture | None:
         if self.emulator is None:
@@ -302,14 +303,28 @@ class Keeper:
             self._loop.after("compress", COMPRESS_MS - quiet_ms, self._compress)
             return
         self._compressed_at = self._screen.offset
-        self._screen.compress()
+        if self._screen.compress():
+            self._loop.after("compress", 0, self._compress)
 
 
 def _paint(form: str, capture: Capture, history: int | None) -> Iterator[bytes]:
     if form == "ansi":
         yield from repaint(capture, history)
     else:
-        yield from _sliced(_FORMATS[form](capture, history).encode())
+        yield from _batched(_FORMATS[form](capture, history))
+
+
+def _batched(pieces: Iterator[str]) -> Iterator[bytes]:
+    """Pieces of text in slices that take no longer than those of a snapshot: an empty piece costs something too."""
+    batch: list[str] = []
+    cost = 0
+    for piece in pieces:
+        batch.append(piece)
+        cost += len(piece) + _PIECE_COST
+        if cost >= _SLICE_COST:
+            yield "".join(batch).encode()
+            batch, cost = [], 0
+    yield "".join(batch).encode()
 
 
 def _split(text: str, rows: int) -> dict[str, str]:
