@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shlex
 import stat
 import time
 from pathlib import Path
@@ -41,12 +42,12 @@ class HomeLock:
     def __init__(self, path: Path, listens: Path | None = None, what: str = DAEMON) -> None:
         """Take it. listens: our socket; what: who we are, for others to read.
 
-        Raises AttnError `daemon_running` when somebody else holds it, `home_unwritable`.
+        Raises AttnError `daemon_running` when somebody else holds it, `home_unwritable`, `disk_full`.
         """
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise home_unusable(path, error.strerror or str(error)) from error
+            raise _failed(path, error) from error
         try:
             self._take()
         except BlockingIOError as error:
@@ -56,8 +57,13 @@ class HomeLock:
                 "daemon_running",
                 f"{holder.what} runs already for {path.parent} (pid {holder.pid or 'unknown'})",
             ) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, b"%d\n%s\n%s\n" % (os.getpid(), os.fsencode(listens or ""), what.encode()), 0)
+        named = b"%d\n%s\n%s\n" % (os.getpid(), os.fsencode(listens or ""), what.encode())
+        try:
+            os.pwrite(self._fd, named, 0)  # over what stands there: on a full disk there would be no room for it again
+            os.ftruncate(self._fd, len(named))
+        except OSError as error:
+            os.close(self._fd)
+            raise _failed(path, error) from error
 
     def _take(self) -> None:
         for tries_left in reversed(range(TRIES)):
@@ -94,6 +100,15 @@ def holder(path: Path) -> Holder | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _failed(path: Path, error: OSError) -> AttnError:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return AttnError(
+            "disk_full", f"{path} cannot be written: {reason}", f"run: df -h {shlex.quote(str(path.parent))}"
+        )
+    return home_unusable(path, reason)
 
 
 def _parsed(data: bytes) -> Holder:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from attn.doctor import leftovers
 from attn.doctor.scene import Scene
-from tests.doctor.conftest import look
+from tests.doctor.conftest import answered, look
 
 
 def test_nothing_is_left(scene: Scene) -> None:
@@ -38,6 +38,13 @@ def test_sockets(scene: Scene) -> None:
         listener.bind(str(path))
         assert look(scene, leftovers.files)["ok"]
     assert f"a socket on which nobody listens | {path} | rm {path}" in look(scene, leftovers.files)["warn"]
+
+
+def test_what_a_start_completes_is_only_left_over_beside_a_daemon(scene: Scene) -> None:
+    for name in ("abcde00001.removed", "abcde00002.new", "abcde00003.damaged-1"):
+        (scene.home.run / name).mkdir()
+    assert look(scene, leftovers.files)["ok"]
+    assert look(answered(scene), leftovers.files)["warn"].count("the next start completes it") == 2
 
 
 def test_directories(scene: Scene) -> None:

@@ -52,8 +52,10 @@ def test_files_that_are_damaged_or_another_daemons(scene: Scene) -> None:
     (damaged.path / "spec.json").write_text("{")
     other = made(scene, "abcde00002", daemon_id="another")
     shutil.copytree(other.path, scene.home.bundle("abcde00003"))
+    (scene.home.run / "abcde00009.damaged-17").mkdir()
     told = look(scene, sessions.bundles)
     assert "bundle_quarantined" in told["warn"] and str(damaged.path) in told["warn"]
+    assert f"could not be read | {scene.home.run / 'abcde00009.damaged-17'} | ls -l" in told["warn"]
     assert "session abcde00002 belongs to another daemon (another)" in told["warn"]
     assert "the files of abcde00003 are those of session abcde00002" in told["warn"]
 

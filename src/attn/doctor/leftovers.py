@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from attn.bundle.bundle import UNBORN
+from attn.bundle.removal import REMOVED
 from attn.core.session import valid_session_id
 from attn.doctor import processes
 from attn.doctor.scene import Finding, Scene, ok, quoted, warn
+from attn.doctor.sessions import DAMAGED
 
 # How every file that is written whole is called until it is.
 UNFINISHED: Final = (".tmp", ".unfinished", ".new")
@@ -63,7 +66,13 @@ def _directories(scene: Scene) -> Iterator[Finding]:
         for path in _entries(folder):
             if path.name == _SOCKETS or path.is_symlink() or not path.is_dir():
                 continue
-            if not _entries(path):
+            if DAMAGED in path.name:
+                continue  # told with the sessions
+            if path.name.endswith((UNBORN, REMOVED)):
+                if scene.answer is not None:
+                    text = "a session whose making or removal was cut off; the next start completes it"
+                    yield warn("leftovers", text, path, "attn daemon restart")
+            elif not _entries(path):
                 yield warn("leftovers", "an empty directory", path, f"rmdir {quoted(path)}")
             elif folder == scene.home.run and not valid_session_id(path.name):
                 yield warn("leftovers", "a directory that is no session's", path, f"ls -l {quoted(path)}")

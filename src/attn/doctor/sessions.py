@@ -17,6 +17,8 @@ from attn.paths import home_from_env
 
 # Between the exit and the goodbye a worker has this long; later it is one that hangs.
 GOODBYE_MS: Final = 60_000
+# What a start puts after the name of a bundle that it cannot read.
+DAMAGED: Final = ".damaged-"
 
 
 def bundles(scene: Scene) -> Iterator[Finding]:
@@ -37,6 +39,8 @@ def bundles(scene: Scene) -> Iterator[Finding]:
         except OSError as error:
             text = f"whether session {bundle.session_id} lives cannot be told: {error.strerror or error}"
             yield warn("sessions", text, bundle.path, f"ls -l {quoted(bundle.path)}")
+    for path in sorted(scene.home.run.glob(f"*{DAMAGED}*")):
+        yield of_code(scene, "sessions", "bundle_quarantined", "files of a session that could not be read", path)
     yield ok("sessions", f"{well['runs']} run, {well['ended']} ended, {well['waits']} can be looked after by a start",
              scene.home.run)  # fmt: skip
     for state in (scene.answer.sessions if scene.answer else {}).items():
@@ -54,8 +58,8 @@ def _bundle(scene: Scene, bundle: Bundle, ours_id: str, well: dict[str, int]) ->
         yield warn("sessions", f"the files of {name} are those of session {spec.session_id}; they are left as they are",
                    path, f"ls -l {quoted(path)}")  # fmt: skip
     elif ours_id and spec.daemon_id != ours_id:
-        yield warn("sessions", f"session {name} belongs to another daemon ({spec.daemon_id}), so it is left as it is",
-                   path, f"ls -l {quoted(path)}")  # fmt: skip
+        text = f"session {name} belongs to another daemon ({spec.daemon_id}), so it is left as it is"
+        yield of_code(scene, "sessions", "session_foreign", text, path)
     elif lives and ended is None:
         well["runs"] += 1
         if worker is not None and not identity.same_process(worker.pid, worker.start_time, worker.boot_id):
