@@ -358,8 +358,9 @@ def test_a_session_without_an_emulator_lives_from_its_tail(launcher: Launcher) -
         assert (head["payload"], head["fidelity"]) == ("tail", "tail")
         assert payload == b"\x1b[32mgreen\x1b[0m\r\n"
         assert client.call("info")["emulator"] is False
+        assert client.text() == "green\n"
         with pytest.raises(Refused) as refused:
-            client.text()
+            client.fetch("screen", format="cells", history=0)
         assert refused.value.code == "emulator_unavailable"
         client.type(b"typed\r")
         client.until(lambda: client.output.endswith(b"typed\r\ntyped\r\n"))
