@@ -16,7 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 UNITS = ("bench", "bundle", "cli", "core", "daemon", "doctor", "store", "terminal", "tools", "wire", "worker")
+UNIT_FOLDERS = tuple(f"tests/{unit}" for unit in UNITS)
 TOP = tuple(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").glob("test_*.py")))
+
+# What takes minutes stands in suites of its own, so that `make check` stays quick.
+FIDELITY = ("tests/terminal/test_fidelity.py", "tests/terminal/test_page_fidelity.py")
+DURABILITY = ("tests/durability", "tests/store/repair")
 
 # How much longer than its share a suite may take before it counts as hanging: a busy machine is no failure.
 LATEST = 4
@@ -46,11 +51,12 @@ SUITES = (
             (str(BIN / "mypy"),),
         ),
     ),
-    Suite("unit", 1, (_pytest(*TOP, *(f"tests/{unit}" for unit in UNITS)),)),
+    Suite("unit", 1, (_pytest(*TOP, *UNIT_FOLDERS, *(f"--ignore={path}" for path in (*FIDELITY, *DURABILITY))),)),
     Suite("page", 1, (("npm", "run", "check"), ("npm", "test")), "web"),
     Suite("packaging", 3, (_pytest("tests/packaging"),)),
     Suite("system", 7, (_pytest("tests/system"),)),
-    Suite("store", 6, (_pytest("tests/durability"),)),
+    Suite("fidelity", 1, (_pytest(*FIDELITY),)),
+    Suite("store", 6, (_pytest(*DURABILITY),)),
     Suite("browser", 5, (_pytest("tests/browser"),)),
     Suite("agents", 4, (_pytest("tests/agents"),)),
 )
