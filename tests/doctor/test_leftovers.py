@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from pathlib import Path
 
 from attn.doctor import leftovers
 from attn.doctor.scene import Scene
@@ -38,6 +39,20 @@ def test_sockets(scene: Scene) -> None:
         listener.bind(str(path))
         assert look(scene, leftovers.files)["ok"]
     assert f"a socket on which nobody listens | {path} | rm {path}" in look(scene, leftovers.files)["warn"]
+
+
+def test_sockets_of_another_home_are_its_own_affair(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "attn").mkdir()
+    (scene.home.run / "abcde00001").mkdir()
+    (scene.home.run / "abcde00001" / "spec.json").touch()
+    shared = replace(scene, home=replace(scene.home, sockets=tmp_path / "attn"))
+    ours, theirs = shared.home.worker_socket("abcde00001"), tmp_path / "attn" / "w0123"
+    for path in (ours, theirs):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    told = look(shared, leftovers.files)["warn"]
+    assert str(ours) in told and str(theirs) not in told
+    assert str(theirs) in look(replace(shared, home=replace(shared.home, is_default=True)), leftovers.files)["warn"]
 
 
 def test_what_a_start_completes_is_only_left_over_beside_a_daemon(scene: Scene) -> None:

@@ -53,11 +53,15 @@ def _settled(path: Path, now_ms: int) -> bool:
 
 
 def _sockets(scene: Scene) -> Iterator[Finding]:
+    """Those of this home; in the directory that all homes share, everything unknown is taken for the usual one's."""
     if not processes.visible():
         return
-    owned = processes.listening()
-    for path in _entries(scene.home.sockets):
-        if stat.S_ISSOCK(path.lstat().st_mode) and str(path) not in owned:
+    home, owned = scene.home, processes.listening()
+    all_ours = home.is_default or home.sockets.is_relative_to(home.root)
+    ids = [path.name.partition(".")[0] for path in _entries(home.run)]
+    names = {home.daemon_socket, *(home.worker_socket(session_id) for session_id in ids)}
+    for path in _entries(home.sockets):
+        if (all_ours or path in names) and stat.S_ISSOCK(path.lstat().st_mode) and str(path) not in owned:
             yield warn("leftovers", "a socket on which nobody listens", path, f"rm {quoted(path)}")
 
 

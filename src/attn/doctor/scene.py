@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -65,14 +66,20 @@ class Scene:
     answer: Answer | None = None
     silence: str = ""
 
+    @property
+    def open(self) -> bool:
+        """Whether the home can be looked into, if there is one."""
+        return os.access(self.home.root, os.R_OK | os.X_OK) or not os.path.lexists(self.home.root)
+
 
 @dataclass(frozen=True)
 class Check:
-    """One row of the table."""
+    """One row of the table. inside: it looks into the home, which may be closed to us."""
 
     name: str
     title: str
     look: Callable[[Scene], Iterable[Finding]]
+    inside: bool = True
 
 
 def ok(check: str, what: str, path: Path | str = "") -> Finding:
@@ -90,7 +97,8 @@ def fail(check: str, what: str, path: Path | str = "", command: str = "") -> Fin
 def of_code(scene: Scene, check: str, code: str, text: str, path: Path, *, pid: str = "") -> Finding:
     """A finding that is a condition of the table in `core.health`, with the first command that helps there."""
     kind = health.KINDS.get(code)
-    newest = next((scene.home.backups / Path(made.path).name for made in backup.listed(scene.home.backups)), "")
+    found = backup.listed(scene.home.backups) if scene.open else []
+    newest = next((scene.home.backups / Path(made.path).name for made in found), "")
     values = {"path": str(path), "db": str(scene.home.database), "home": str(scene.home.root), "pid": pid,
               "backup": str(newest)}  # fmt: skip
     commands = health.commands(code, values) if kind else []
