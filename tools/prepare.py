@@ -48,6 +48,7 @@ NEEDS = (
     Need("a terminal to attach in", _program("kitty"), "kitty"),
     Need("the display of those terminals", _program("Xvfb"), "xvfb"),
     Need("stopping a process at a chosen system call", _program("strace"), "strace"),
+    Need("turning the clock of a process", _program("faketime"), "faketime"),
     Need("asking for fonts", _program("fc-list"), "fontconfig"),
     Need("wide characters in screenshots", _font(":lang=ja"), "fonts-noto-cjk"),
     Need("emoji in screenshots", _font(":charset=1f600"), "fonts-noto-color-emoji"),

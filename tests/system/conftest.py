@@ -19,11 +19,17 @@ from attn.bundle import identity
 from attn.bundle.bundle import list_bundles
 from attn.bundle.files import BundleDamaged
 from attn.paths import Home, home_from_env
-from tests.system import processes
+from tests.system import processes, slices
 from tests.system.client import Client
 from tests.waiting import wait_until
 
 START_LIMIT_S = 20.0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much of the long tests ran, and what they came to."""
+    for line in slices.taken:
+        terminalreporter.write_line(f"slice: {line}")
 
 
 class DaemonProcess:

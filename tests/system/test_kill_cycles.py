@@ -146,7 +146,7 @@ def test_every_byte_arrives_exactly_once(daemon: DaemonProcess) -> None:
             reader.attach(client)
         usual = settled(daemon, workers, usual)
         client.socket.close()
-    print(f"each writer wrote {min(each.offset for each in readers):,} bytes or more; at the end {usual}")
+    slices.result(f"each writer wrote {min(each.offset for each in readers):,} bytes or more; at the end {usual}")
     verify(daemon, readers, names)
 
 
@@ -198,7 +198,7 @@ def test_a_flood_comes_back_with_one_snapshot(daemon: DaemonProcess) -> None:
         assert cells_of(frame) == cells_of(whole) == json.loads(shown)
         client.type(frame, b"go", request_id=GO)
         client.result(GO)  # typed into the terminal: a daemon that dies now takes nothing with it
-    print(f"the flood wrote {frame.offset >> 20} MB; exactly one snapshot in {single} of {cycles} cycles")
+    slices.result(f"the flood wrote {frame.offset >> 20} MB; exactly one snapshot in {single} of {cycles} cycles")
 
 
 def flooding(client: Client, stream: Stream) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from attn.bundle.bundle import Bundle
 from attn.bundle.identity import WORKER_NAME
-from tests.system import processes
+from tests.system import processes, slices
 from tests.system.client import Client
 from tests.system.conftest import DaemonProcess
 from tests.waiting import wait_until
@@ -65,7 +65,7 @@ def test_the_initial_state_is_whole_with_a_stopped_worker(daemon: DaemonProcess,
     client.until(lambda: not client.conditions)
     assert client.sessions[frozen]["pid"] == pids[frozen]
     assert len(processes.named(daemon.home, WORKER_NAME)) == count
-    print(f"{count} workers: whole list after {all_well_s:.2f} s, with one stopped after {one_stopped_s:.2f} s")
+    slices.result(f"{count} workers: whole list after {all_well_s:.2f} s, with one stopped after {one_stopped_s:.2f} s")
 
 
 def test_a_worker_that_hangs_from_the_start_of_its_answer_delays_nobody(daemon: DaemonProcess) -> None:
