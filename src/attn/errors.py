@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Final
 
 # Exit statuses follow sysexits(3) where it has one; docs/cli.md repeats them and a test compares the two.
@@ -112,3 +113,20 @@ class AttnError(Exception):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"
+
+
+_SCARCE: Final = {
+    errno.ENOSPC: ("disk_full", "free some space on that disk"),
+    errno.EDQUOT: ("disk_full", "free some of your quota on that disk"),
+    errno.EMFILE: ("fd_exhausted", "run: ulimit -n 4096; then: attn daemon restart"),
+    errno.ENFILE: ("fd_exhausted", "end some programs: the whole system has too many files open"),
+}
+
+
+def refused_by_system(what: str, error: OSError) -> AttnError:
+    """The error of something that the system let nobody do: `disk_full`, `fd_exhausted`, else `internal`.
+
+    what: the first half of a sentence, as in "the session cannot be made".
+    """
+    code, remedy = _SCARCE.get(error.errno or 0, ("internal", "see `attn logs`"))
+    return AttnError(code, f"{what}: {error.strerror or error}", remedy)

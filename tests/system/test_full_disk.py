@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 
@@ -49,7 +50,7 @@ def test_a_new_session_is_refused_and_leaves_nothing(
     before = sorted(path.name for path in daemon.home.run.iterdir())
     with pytest.raises(Refused) as refused:
         client.spawn("cat")
-    assert "space" in refused.value.body["message"].lower()
+    assert refused.value.code == "disk_full"
     assert sorted(path.name for path in daemon.home.run.iterdir()) == before
     assert client.sessions.keys() == set(sessions.values())
     stream = client.attach(sessions["one"])
@@ -73,6 +74,31 @@ def test_a_program_can_be_ended_all_the_same(full: tuple[DaemonProcess, Client, 
     client.request("kill_session", session=sessions["one"])
     assert client.sessions[sessions["one"]]["exit"]["signal"] == signal.SIGHUP
     assert not processes.running(pid)
+
+
+def test_an_exit_that_cannot_be_written_is_not_lost(
+    full: tuple[DaemonProcess, Client, dict[str, str]], disk: SmallDisk
+) -> None:
+    """Neither when a daemon hears of it, nor when none runs, nor when one starts on the full disk."""
+    daemon, client, sessions = full
+    one, two, three = (sessions[name] for name in ("one", "two", "three"))
+    os.kill(program(client, one), signal.SIGUSR1)
+    assert client.event("session_exited", session=one)["exit"]["code"] == 7
+    pids = {session: program(client, session) for session in (two, three)}
+    daemon.kill()
+    os.kill(pids[two], signal.SIGUSR1)
+    wait_until(lambda: not processes.running(pids[two]), LIMIT_S, "the end of two")
+    again = daemon.start().client()
+    again.until(lambda: [again.state(each) for each in (one, two, three)] == ["exited", "exited", "running"], LIMIT_S)
+    assert [again.sessions[each]["exit"]["code"] for each in (one, two)] == [7, 7]
+    assert Bundle(daemon.home.bundle(two)).exit() is None
+    disk.free()
+    for session in (one, two):
+        bundle = Bundle(daemon.home.bundle(session))
+        wait_until(lambda bundle=bundle: bundle.exit() is not None and not bundle.lock_held(), LIMIT_S, "exit.json")
+    last = daemon.restart().client()
+    assert [last.state(each) for each in (one, two, three)] == ["exited", "exited", "running"]
+    assert [last.sessions[each]["exit"]["code"] for each in (one, two)] == [7, 7]
 
 
 def test_a_screen_that_cannot_be_written_costs_only_itself(

@@ -13,7 +13,7 @@ from pathlib import Path
 from attn.bundle.bundle import Bundle
 from attn.bundle.records import Meta, Spec
 from attn.wire.launch import Launch
-from attn.worker.loop import listen
+from attn.worker.listening import listen
 from attn.worker.server import Worker
 from tests.system.worker_client import DAEMON_ID, ENV, LIMIT_S, Client, hello
 

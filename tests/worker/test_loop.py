@@ -13,7 +13,8 @@ import pytest
 
 from attn.wire import framing
 from attn.worker import loop as loop_module
-from attn.worker.loop import Connection, Disconnected, Loop, Peers, listen, note, note_failure, receive_order
+from attn.worker.listening import listen
+from attn.worker.loop import Connection, Disconnected, Loop, Peers, note, note_failure, receive_order
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -275,11 +276,32 @@ def test_what_a_slow_peer_has_not_taken_is_known_and_drains(served: tuple[Loop, 
         assert ("drained",) in owner.heard
 
 
-def test_a_stale_socket_file_is_replaced(tmp_path: Path) -> None:
-    path = os.fsencode(tmp_path / "s")
-    listen(path).close()
-    with listen(path), connect(path):
-        pass
+def test_a_name_that_was_taken_away_is_bound_again_once_nobody_is_connected(
+    served: tuple[Loop, Recorder, bytes],
+) -> None:
+    loop, owner, path = served
+    with connect(path):
+        loop.turn(idle=True)
+        os.unlink(path)
+    loop.turn(idle=True)
+    assert owner.heard == [("connected", 1), ("disconnected", 1)]
+    with connect(path) as client:
+        loop.turn(idle=True)
+        client.sendall(framing.encode(1, b"again"))
+        loop.turn(idle=True)
+        assert owner.heard[-1] == ("received", 2, 1, b"again")
+
+
+def test_what_stands_in_place_of_the_name_is_left_alone(served: tuple[Loop, Recorder, bytes]) -> None:
+    loop, _, path = served
+    with connect(path):
+        loop.turn(idle=True)
+        os.unlink(path)
+        with open(path, "wb") as strange:
+            strange.write(b"not ours")
+    loop.turn(idle=True)
+    with open(path, "rb") as strange:
+        assert strange.read() == b"not ours"
 
 
 # -- orders ----------------------------------------------------------------------------------------------------------

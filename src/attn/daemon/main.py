@@ -15,6 +15,7 @@ from attn import logs
 from attn.bundle import identity
 from attn.config import Config
 from attn.daemon import auth, startup
+from attn.daemon.doorway import Doorway
 from attn.daemon.handlers.desk import Desk
 from attn.daemon.handlers.dispatch import Dispatch
 from attn.daemon.hub import Hub
@@ -66,7 +67,7 @@ class Daemon:
         self._daemon_id, self._token = daemon_id, token
         self._port: int = web.getsockname()[1]
         self._logins = auth.Logins()
-        self._server: asyncio.Server | None = None
+        self._doorway: Doorway | None = None
         self._web_task: asyncio.Task[None] | None = None
 
     async def run(self, keeper: StoreKeeper, *, umask: int, refuse: bool) -> None:
@@ -113,7 +114,9 @@ class Daemon:
             if hub.stop.is_set():
                 return
         dispatch = Dispatch(Desk(hub, lifecycle, self._logins, login))
-        self._server = await self._listen(dispatch)
+        self._doorway = Doorway(self._home.daemon_socket, lambda: UnixPeer(dispatch.received, dispatch.gone))
+        await self._doorway.open()
+        hub.start(self._doorway.keep_open(), "doorway")
         self._web_task = hub.start(self._serve_web(hub, dispatch), "web")
         await opened
         await Adoption(hub, lifecycle).run()
@@ -121,11 +124,6 @@ class Daemon:
         hub.start(hub.index.keeper.watch(), "watch")
         hub.start(_keep_house(hub.index.keeper, lifecycle), "housekeeping")
         log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
-
-    async def _listen(self, dispatch: Dispatch) -> asyncio.Server:
-        listener = startup.listen_unix(self._home.daemon_socket)
-        loop = asyncio.get_running_loop()
-        return await loop.create_unix_server(lambda: UnixPeer(dispatch.received, dispatch.gone), sock=listener)
 
     async def _serve_web(self, hub: Hub, dispatch: Dispatch) -> None:
         """aiohttp takes 300 ms to import, so that happens beside everything else."""
@@ -146,8 +144,8 @@ class Daemon:
     async def _end(self, hub: Hub, spawner: Spawner) -> None:
         """Programs and workers run on; clients get what is queued for them, for a moment."""
         log.info("stopping; %d programs run on", hub.running_count())
-        if self._server is not None:
-            self._server.close()
+        if self._doorway is not None:
+            self._doorway.close()
         if self._web_task is not None:
             await asyncio.wait([self._web_task], timeout=FAREWELL_LIMIT_S)
         for peer in list(hub.peers.values()):
@@ -156,7 +154,8 @@ class Daemon:
         await hub.close()
         await hub.index.saved()
         await hub.index.keeper.close()
-        self._home.daemon_socket.unlink(missing_ok=True)
+        if self._doorway is not None:
+            self._doorway.remove()
 
 
 async def _keep_house(keeper: StoreKeeper, lifecycle: Lifecycle) -> None:

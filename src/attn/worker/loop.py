@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from attn.wire import framing
 from attn.wire.launch import LENGTH, RECORD_MAX_BYTES
+from attn.worker.listening import accept, listen_again
 
 # A daemon reads all the time. One that left this much unread is gone or broken: it is cut off, and finds the truth
 # again by a snapshot. Nothing that is less than a lost connection may cost a session memory or time.
@@ -22,13 +23,14 @@ OUT_MAX_BYTES: Final = 8 << 20
 _READ_BYTES: Final = 64 << 10
 # More connections than a daemon, its successor and some probes need.
 CONNECTIONS_MAX: Final = 16
+# While nobody is connected, whether the socket's name still stands is looked at this often.
+LOOK_MS: Final = 5000
 # One sendmsg takes this many frames; the kernel's own limit is 1024 (IOV_MAX).
 _GATHER_FRAMES: Final = 64
 # What a watched descriptor is ready for.
 READ: Final = 1
 WRITE: Final = 2
 _DESCRIPTOR: Final = struct.Struct("i")
-_UCRED: Final = struct.Struct("3i")
 
 
 def now_ms() -> int:
@@ -157,26 +159,6 @@ class Loop:
         self.max_us = max(self.max_us, (time.monotonic_ns() - began_ns) // 1000)
 
 
-def listen(path: bytes) -> socket.socket:
-    """A unix socket at `path`, mode 0600 by the umask. The caller holds the session's lock, so a file there is stale.
-
-    Raises OSError.
-    """
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.setblocking(False)
-    try:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            pass
-        listener.bind(path)
-        listener.listen(16)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def receive_order(channel: socket.socket) -> tuple[bytes, int] | None:
     """The next order on `channel` and the descriptor to report on; None when the daemon is gone.
 
@@ -288,6 +270,7 @@ class Peers:
         self._connections: dict[int, Connection] = {}
         self._last = 0
         loop.watch(listener.fileno(), self._arrived)
+        loop.after("look", LOOK_MS, self._look)
 
     def queued_bytes(self, number: int) -> int:
         """What a peer has not taken yet."""
@@ -317,13 +300,31 @@ class Peers:
             self._loop.forget(connection.socket.fileno())
             connection.socket.close()
             self._owner.disconnected(number)
+            self._look()
 
     def stop_listening(self) -> None:
+        self._loop.cancel("look")
         self._loop.forget(self._listener.fileno())
         self._listener.close()
 
+    def _look(self) -> None:
+        """Whoever comes next needs our name in the file system; a cleaner, or the end of a login, may have taken it."""
+        path = os.fsencode(self._listener.getsockname()) if self._listener.fileno() >= 0 else b""
+        if self._connections or not path:
+            return
+        self._loop.after("look", LOOK_MS, self._look)
+        try:
+            os.lstat(path)  # whatever stands there now is not ours to remove
+        except FileNotFoundError:
+            fresh = listen_again(path)
+            if fresh is not None:
+                self.stop_listening()
+                self._listener = fresh
+                self._loop.watch(fresh.fileno(), self._arrived)
+                self._look()
+
     def _arrived(self, _: int) -> None:
-        peer = _accept(self._listener)
+        peer = accept(self._listener)
         if peer is None:
             return
         if len(self._connections) >= CONNECTIONS_MAX:
@@ -353,18 +354,3 @@ class Peers:
                     self._owner.received(number, kind, payload)
         except Disconnected:
             self.close(number)
-
-
-def _accept(listener: socket.socket) -> socket.socket | None:
-    """The next connection, None when there is none or it is not from our own user."""
-    try:
-        peer, _ = listener.accept()
-    except OSError:
-        return None  # it gave up in between, or no descriptor is left for it: the daemon asks again
-    peer.setblocking(False)
-    if hasattr(socket, "SO_PEERCRED"):
-        _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-        if uid != os.getuid():
-            peer.close()
-            return None
-    return peer

@@ -30,12 +30,12 @@ from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
 from attn.worker import methods
 from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
+from attn.worker.listening import listen
 from attn.worker.loop import (
     READ,
     WRITE,
     Loop,
     Peers,
-    listen,
     note,
     note_failure,
     now_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,13 @@ def test_what_execve_refuses_is_refused_before() -> None:
     for word in ("a\0b", "x" * (128 << 10)):
         with pytest.raises(AttnError, match="usage"):
             programs.check_arguments(["ok", word])
+
+
+def test_one_more_session_needs_files_to_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    programs.check_descriptors()
+    used = len(os.listdir("/dev/fd"))
+    monkeypatch.setattr(programs.resource, "getrlimit", lambda _: (used + programs.RESERVED_DESCRIPTORS - 1, 0))
+    with pytest.raises(AttnError, match=r"^fd_exhausted: "):
+        programs.check_descriptors()
+    monkeypatch.setattr(programs.resource, "getrlimit", lambda _: (programs.resource.RLIM_INFINITY, 0))
+    programs.check_descriptors()

@@ -16,7 +16,7 @@ from attn.bundle.records import Meta
 from attn.bundle.removal import Removal, retire
 from attn.daemon.lifecycle.reaching import Reaching
 from attn.daemon.sessions.live import Session, now_ms
-from attn.errors import AttnError
+from attn.errors import AttnError, refused_by_system
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Ending(Reaching):
             log.warning("why it ends is not recorded: %s", error, extra={"session": session.id})
 
     async def write_meta(self, session: Session) -> None:
-        """Put what may change of a session on disk. Raises AttnError `internal`."""
+        """Put what may change of a session on disk. Raises AttnError `disk_full`, `fd_exhausted` or `internal`."""
         rows, cols = session.pinned or (None, None)
         meta = Meta(
             label=session.label, order=session.order, cause=session.cause, intent=session.intent,
@@ -134,9 +134,7 @@ class Ending(Reaching):
         try:
             await self._hub.disk(session.bundle.write_meta, meta)
         except OSError as error:
-            raise AttnError(
-                "internal", f"{session.bundle.path} cannot be written: {error.strerror}", "free some space on that disk"
-            ) from error
+            raise refused_by_system(f"{session.bundle.path} cannot be written", error) from error
 
 
 def _ended_at_ms(session: Session) -> int:

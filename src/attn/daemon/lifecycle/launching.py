@@ -73,6 +73,7 @@ class Launcher:
 
         The label is chosen last, and nothing is awaited after it: two starts at once get two labels.
         """
+        programs.check_descriptors()
         login = await asyncio.shield(self._login)
         # A file system that hangs must not hold up everybody else.
         cwd = await asyncio.to_thread(programs.directory, wish.cwd, login.variables)
@@ -98,6 +99,7 @@ class Launcher:
 
     async def again(self, session: Session, wish: Again) -> Plan:
         """The session's program once more: same directory, same flags, same conversation. Raises AttnError."""
+        programs.check_descriptors()
         login = await asyncio.shield(self._login)
         spec = session.spec
         await asyncio.to_thread(programs.directory, spec.cwd, login.variables)

@@ -23,7 +23,7 @@ from attn.daemon.lifecycle.launching import Launcher, Plan
 from attn.daemon.sessions.live import Session, now_ms
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.workers.spawner import Spawner
-from attn.errors import AttnError
+from attn.errors import AttnError, refused_by_system
 from attn.wire.client_requests import ReloadSession, ResumeSession, SpawnSession
 
 log = logging.getLogger(__name__)
@@ -220,6 +220,8 @@ class Lifecycle(Ending):
 def _told(error: Exception) -> AttnError:
     if isinstance(error, AttnError):
         return error
+    if isinstance(error, OSError):
+        return refused_by_system("the session cannot be made", error)
     return AttnError("internal", f"the session cannot be made: {error}", "see `attn logs`")
 
 

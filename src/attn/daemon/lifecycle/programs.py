@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from attn.bundle.records import Spec
 from attn.core.environment import MAX_ENTRY_BYTES
 from attn.core.session import printable
-from attn.errors import AttnError
+from attn.errors import AttnError, refused_by_system
+
+# What attaching to, ending and removing the sessions that there are takes, all at once.
+RESERVED_DESCRIPTORS: Final = 16
+
+
+def check_descriptors() -> None:
+    """Whether one more session leaves enough files to be opened to look after all others.
+
+    Raises AttnError `fd_exhausted`.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/dev/fd"))
+    if limit != resource.RLIM_INFINITY and used + RESERVED_DESCRIPTORS > limit:
+        raise refused_by_system(
+            f"no further session can be looked after with {used} of {limit} files open",
+            OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
+        )
 
 
 def directory(wanted: str | None, login: dict[str, str]) -> str:
