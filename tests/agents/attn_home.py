@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from attn.bundle.bundle import Bundle
 from attn.cli.link import Link
 from attn.paths import home_from_env
 from attn.wire.client_events import AttachResult, StatusResult
@@ -24,6 +25,8 @@ COMMAND_TIMEOUT_S: Final = 60.0
 # An agent's first frame takes 1 to 3 s on a quiet machine.
 SHOWN_TIMEOUT_S: Final = 40.0
 SIZE: Final = "30x100"
+# An agent throws away what was typed before it is up, and shows its prompt before that.
+PROMPT_TRIES: Final = 3
 SHIFT: Final = 1
 
 
@@ -44,12 +47,16 @@ class AttnHome:
             "XDG_RUNTIME_DIR": str(runtime),
         }
 
-    def run(self, *arguments: str) -> str:
-        """What an attn command prints. Raises AssertionError with its stderr when it fails."""
+    def ask(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """An attn command, however it ends."""
         command = [sys.executable, "-m", "attn", *arguments]
-        run = subprocess.run(
+        return subprocess.run(
             command, env=self.env, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False
         )
+
+    def run(self, *arguments: str) -> str:
+        """What an attn command prints. Raises AssertionError with its stderr when it fails."""
+        run = self.ask(*arguments)
         assert run.returncode == 0, f"attn {' '.join(arguments)}: status {run.returncode}\n{run.stdout}{run.stderr}"
         return run.stdout
 
@@ -110,6 +117,22 @@ class AgentSession:
         """The visible text."""
         return self.attn.run("screen", self.id)
 
+    @property
+    def bundle(self) -> Bundle:
+        """Its files."""
+        return Bundle(home_from_env(self.attn.env).bundle(self.id))
+
+    def conversation(self) -> str | None:
+        """The agent's own id of what it talks about, as far as attn knows it."""
+        return self.bundle.meta().conversation or (self.bundle.spec().resume or {}).get("conversation")
+
+    def kill_worker(self) -> None:
+        """SIGKILL to its worker, and back when the agent is gone with its terminal."""
+        worker, pid = self.bundle.worker(), self.view()["pid"]
+        assert worker is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        wait_until(lambda: not self.bundle.lock_held() and not _alive(pid), 20, f"the end of worker {worker.pid}")
+
     def wait_for(self, text: str) -> None:
         """Until `text` stands on the screen or in the scrollback; AssertionError with the screen if it never does."""
         try:
@@ -127,8 +150,11 @@ class AgentSession:
         return wait_until(probe, SHOWN_TIMEOUT_S, f"{what} on the screen:\n{self.screen()}")
 
     def prompt(self, text: str) -> None:
-        """Types a prompt and submits it, as a script does."""
-        self.attn.run("send", self.id, text, "--enter")
+        """Types a prompt and submits it, as a script does: again when the agent was not listening yet."""
+        for _ in range(PROMPT_TRIES - 1):
+            if self.attn.ask("send", self.id, text, "--enter", "--confirm").returncode == 0:
+                return
+        self.attn.run("send", self.id, text, "--enter", "--confirm")
 
     def key(self, key: str, text: str = "", mods: int = 0) -> None:
         """One key, pressed and released, as the page sends it to a program that asked for key events."""
