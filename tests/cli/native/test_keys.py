@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn.cli.native.keys import WINDOW_S, DetachKey, without_answers
+from attn.cli.native.keys import WINDOW_S, DetachKey, Typed
 
 PLAIN = b"\x1c"
 KITTY = b"\x1b[92;5u"
@@ -88,7 +88,15 @@ def test_another_letter(key: DetachKey) -> None:
     ],
 )
 def test_answers_of_the_terminal_are_not_typed(answer: bytes) -> None:
-    assert without_answers(b"a" + answer + b"b") == b"ab"
+    assert Typed().feed(b"a" + answer + b"b") == (b"ab", answer)
+
+
+def test_an_answer_that_arrives_in_two_reads_is_not_typed_either() -> None:
+    for answer in (b"\x1bP1$r2 q\x1b\\", b"\x1b]11;rgb:0000/0000/0000\x1b\\", b"\x1b]11;rgb:0000/0000/0000\x07"):
+        for cut in range(6, len(answer)):
+            terminal = Typed()
+            assert terminal.feed(b"a" + answer[:cut]) == (b"a", b"")
+            assert terminal.feed(answer[cut:] + b"b") == (b"b", answer)
 
 
 @pytest.mark.parametrize(
@@ -96,4 +104,4 @@ def test_answers_of_the_terminal_are_not_typed(answer: bytes) -> None:
     [b"\x1b", b"\x1b[A", b"\x1b[1;2R", b"\x1b[I", b"\x1b[<0;1;1M", b"\x1b[200~x\x1b[201~", b"\x1b[97;5u", b"\x1bP"],
 )
 def test_keys_mouse_and_pastes_are_typed(typed: bytes) -> None:
-    assert without_answers(typed) == typed
+    assert Typed().feed(typed) == (typed, b"")

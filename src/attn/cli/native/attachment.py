@@ -11,7 +11,7 @@ from typing import Final
 
 from attn.cli.link import Frame, Link, LinkLost
 from attn.cli.native.console import Console
-from attn.cli.native.keys import DetachKey, without_answers
+from attn.cli.native.keys import DetachKey, Typed
 from attn.cli.native.pacing import Acknowledgements, Deadlines
 from attn.cli.native.passage import Passage
 from attn.cli.render import ending
@@ -66,6 +66,7 @@ class NativeAttachment:
         self._session = session_id
         self._console = console
         self._key = key
+        self._from_terminal = Typed()
         self._read_only = read_only
         self._passage = Passage(console.size(), clipboard=clipboard)
         self._link: Link | None = None
@@ -148,8 +149,9 @@ class NativeAttachment:
         if data is None:
             self._end = End(EXIT_DROPPED, "this terminal is gone")
             return
-        self._passage.heard(data)
-        typed, detach = self._key.feed(without_answers(data), time.monotonic())
+        data, answers = self._from_terminal.feed(data)
+        self._passage.heard(answers)
+        typed, detach = self._key.feed(data, time.monotonic())
         self._type(typed)
         if detach:
             self._end = End(EXIT_DETACHED, "detached")

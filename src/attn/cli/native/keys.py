@@ -20,9 +20,25 @@ _ANSWER: Final = re.compile(
 )
 
 
-def without_answers(data: bytes) -> bytes:
-    """What was typed, without a terminal's answers to queries. The program's queries were answered by its worker."""
-    return _ANSWER.sub(b"", data) if b"\x1b" in data else data
+# The beginning of an answer that the next read ends, as on a slow line. No key sends this much of one.
+_BEGUN: Final = re.compile(rb"\x1bP[01][^\x1b]{0,64}\x1b?\Z|\x1b\](?:4;|1[0-9];)[^\x07\x1b]{0,64}\x1b?\Z")
+
+
+class Typed:
+    """What a person types, without the terminal's answers to queries. The program's were answered by its worker."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes]:
+        """Bytes of the terminal -> (those that were typed, the answers among them)."""
+        data = self._begun + data
+        begun = _BEGUN.search(data) if b"\x1b" in data else None
+        self._begun = begun.group() if begun else b""
+        data = data[: len(data) - len(self._begun)]
+        if b"\x1b" not in data:
+            return data, b""
+        return _ANSWER.sub(b"", data), b"".join(_ANSWER.findall(data))
 
 
 class DetachKey:

@@ -50,7 +50,7 @@ class ModeTracker:
         self._clear()
 
     def heard(self, data: bytes) -> None:
-        """`data` came from the terminal; the answer to ASK_CURSOR_STYLE may be in it."""
+        """The terminal answered; what it says to ASK_CURSOR_STYLE may be in `data`."""
         if (answer := _CURSOR_STYLE.search(data)) is not None:
             # A blinking block is what xterm's default is, and what kitty calls its own, whatever that looks like.
             self._style_before = b"0" if answer[1] == b"1" else answer[1]

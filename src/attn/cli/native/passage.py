@@ -60,7 +60,7 @@ class Passage:
         return PUSH_TITLE + ASK_CURSOR_STYLE + b"\r\n" * self.size[0] + CLEAR
 
     def heard(self, data: bytes) -> None:
-        """What came from the terminal: keys, and its answers to what `enter` asks."""
+        """The terminal's answers, among them those to what `enter` asks."""
         self._modes.heard(data)
 
     def leave(self) -> bytes:
