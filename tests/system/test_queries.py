@@ -100,6 +100,7 @@ def test_answers_and_keys_keep_their_order_and_never_mix(watched: Asker, daemon:
     watched.order(one * 100, until=b"Z")
     for _ in range(200):
         typist.type(stream, b"xyxyx")
+    typist.until(lambda: stream.data.endswith(one), LIMIT_S)  # it was asked; the last key comes after all answers
     typist.type(stream, b"Z")
     seen = watched.seen()
     assert re.fullmatch(rb"(?:[xy]|%s)*Z" % re.escape(answers), seen), seen[:300]
@@ -126,6 +127,26 @@ def test_colours_are_those_of_the_client_used_last_and_a_default_before(daemon: 
         dark.request("detach_session", handle=dim.handle)
         # Nobody looks: what was true last is the best guess.
         assert one.answer(b"\x1b[?996n") == b"\x1b[?997;2n"
+
+
+def test_the_colours_of_a_persons_own_terminal_reach_the_program(daemon: DaemonProcess, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        one = Asker(daemon, tmp_path, stack)
+        command = [sys.executable, "-m", "attn", "attach", one.session]
+        terminal = NativeTerminal(command, {**daemon.env, "TERM": "xterm-256color"}, ROWS, COLS)
+        terminal.emulator.set_theme("#010203", "#fefdfc", "#0a0b0c", "light")
+        one.terminals.append(stack.enter_context(terminal))
+        light = b"\x1b]11;rgb:fefe/fdfd/fcfc\x07\x1b[?997;2n"
+        wait_until(lambda: one.answer(b"\x1b]11;?\x07\x1b[?996n") == light, LIMIT_S, "its colours")
+        # What the program sets is the terminal's own again afterwards, also where that was set by a sequence before.
+        terminal.emulator.feed(b"\x1b]11;#405060\x07")
+        assert one.answer(b"\x1b]11;#112233\x07\x1b]11;?\x07") == b"\x1b]11;rgb:1111/2222/3333\x07"
+        terminal.until(lambda: b"\x1b]11;#112233" in terminal.written, "the colour")
+        terminal.type(b"\x1c\x1c")
+        assert terminal.wait() == 0
+        terminal.emulator.take_replies()
+        terminal.emulator.feed(b"\x1b]11;?\x07")
+        assert terminal.emulator.take_replies() == b"\x1b]11;rgb:fefe/fdfd/fcfc\x07"
 
 
 def test_without_clients_a_size_is_reported_and_a_resize_told_at_once(daemon: DaemonProcess, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from attn.cli.link import Link
-from attn.cli.native.attachment import End, NativeAttachment
+from attn.cli.native.attachment import NativeAttachment
 from attn.cli.native.console import Console
+from attn.cli.native.ending import End
 from attn.cli.native.keys import DetachKey
 from attn.errors import AttnError
 from attn.paths import Home

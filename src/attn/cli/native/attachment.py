@@ -6,15 +6,14 @@ import select
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from attn.cli.link import Frame, Link, LinkLost
 from attn.cli.native.console import Console
+from attn.cli.native.ending import EXIT_DETACHED, EXIT_DROPPED, End, program_end
 from attn.cli.native.keys import DetachKey, Typed
 from attn.cli.native.pacing import Acknowledgements, Deadlines
 from attn.cli.native.passage import Passage
-from attn.cli.render import ending
 from attn.cli.starting import open_link
 from attn.errors import AttnError
 from attn.paths import Home
@@ -28,11 +27,8 @@ from attn.wire.client_events import (
     SessionRemoved,
     SessionsReady,
 )
-from attn.wire.client_requests import AttachSession, DetachSession, GetScreen, PtyAck, PtyResize
+from attn.wire.client_requests import AttachSession, DetachSession, GetScreen, PtyAck, PtyResize, SetTheme
 from attn.wire.client_views import ExitView
-
-EXIT_DETACHED: Final = 0
-EXIT_DROPPED: Final = 254
 
 # For a daemon that restarts. One that was stopped for good is not started again from here.
 RECONNECT_FOR_S: Final = 30.0
@@ -45,15 +41,6 @@ FRAME_EVERY_S: Final = 0.05
 # From the end of the program to its last output, on a terminal that reads slowly.
 LAST_OUTPUT_S: Final = 5.0
 BELL: Final = b"\a"
-
-
-@dataclass(frozen=True)
-class End:
-    """How an attach ended: the exit status, and what to tell."""
-
-    status: int
-    words: str = ""
-    error: AttnError | None = None
 
 
 class NativeAttachment:
@@ -150,7 +137,8 @@ class NativeAttachment:
             self._end = End(EXIT_DROPPED, "this terminal is gone")
             return
         data, answers = self._from_terminal.feed(data)
-        self._passage.heard(answers)
+        if self._passage.heard(answers) is not None:
+            self._tell_theme()
         typed, detach = self._key.feed(data, time.monotonic())
         self._type(typed)
         if detach:
@@ -165,6 +153,13 @@ class NativeAttachment:
         if self._passage.session_size != self._passage.size:
             self._vote(take=True)  # any key takes the size back
         self._send(lambda link: link.send_input(self._passage.handle, data))
+
+    def _tell_theme(self) -> None:
+        """Programs that ask get the colours of the terminal that they are looked at in."""
+        theme = self._passage.theme
+        if theme is not None and not self._read_only:
+            message = SetTheme(theme=theme)
+            self._send(lambda link: link.send(message))
 
     def _signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGHUP):
@@ -233,6 +228,7 @@ class NativeAttachment:
         elif link is not None:
             self._take(link)
             link.set_nonblocking()
+            self._tell_theme()
             self._lost_since_s = None
             if not link.hello.recovering:
                 self._attach()
@@ -296,7 +292,7 @@ class NativeAttachment:
             case SessionExited() if item.session == self._session:
                 self._program_ended(item.exit)
             case SessionRemoved() if item.session == self._session:
-                self._end = self._end or self._program_end()
+                self._end = self._end or program_end(self._exit)
             case ScreenResult() if item.id == self._screen:
                 self._screen_handle, self._cells = item.handle, bytearray()
                 self._last_offset = item.offset if self._ended else None
@@ -374,7 +370,7 @@ class NativeAttachment:
         if not self._passage.passing:
             self._write(self._passage.paint(bytes(self._cells)))
             if self._ended:
-                self._end = self._end or self._program_end()
+                self._end = self._end or program_end(self._exit)
 
     # -- the end of the program ----------------------------------------------------------------------------------
 
@@ -388,13 +384,7 @@ class NativeAttachment:
     def _look_for_end(self) -> None:
         shown = self._passage.offset
         if self._ended and self._last_offset is not None and shown is not None and shown >= self._last_offset:
-            self._end = self._end or self._program_end()
+            self._end = self._end or program_end(self._exit)
 
     def _last_output_missed(self) -> None:
-        self._end = self._end or self._program_end()
-
-    def _program_end(self) -> End:
-        view = self._exit
-        if view is None or (view.code is None and view.signal is None):
-            return End(EXIT_DROPPED, "its program is gone, nobody knows how it ended")
-        return End(view.code if view.code is not None else 128 + (view.signal or 0), ending(view))
+        self._end = self._end or program_end(self._exit)

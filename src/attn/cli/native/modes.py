@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 # A sequence that ends in a later chunk is kept up to this length; longer ones (images, clipboard) set no mode.
@@ -44,9 +45,11 @@ _CURSOR_STYLE: Final = re.compile(rb"\x1bP1\$r([0-9]{1,2}) q\x1b\\")
 class ModeTracker:
     """Follows the bytes written to a terminal; `undo` gives those that take the changes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, colours_before: Mapping[int, bytes] | None = None) -> None:
+        """`colours_before`: what the terminal's colours were, by OSC number, as far as it told."""
         self._unfinished = b""
         self._style_before = b"0"
+        self._colours_before = {} if colours_before is None else colours_before
         self._clear()
 
     def heard(self, data: bytes) -> None:
@@ -95,7 +98,7 @@ class ModeTracker:
         parts += [b"\x1b[>%sm" % keys for keys in sorted(self._modified_keys)]
         parts += [b"\x1b[?%d%s" % (mode, b"l" if on else b"h") for mode, on in sorted(self._private.items())]
         parts += [b"\x1b[%dl" % mode for mode in sorted(self._ansi)]
-        parts += [_OSC_UNDO[number] for number in sorted(self._osc)]
+        parts += [self._osc_undo(number) for number in sorted(self._osc)]
         parts += [
             sequence
             for wanted, sequence in (
@@ -113,6 +116,10 @@ class ModeTracker:
         self._unfinished = b""
         self._clear()
         return b"".join(parts)
+
+    def _osc_undo(self, number: int) -> bytes:
+        before = self._colours_before.get(number)
+        return _OSC_UNDO[number] if before is None else b"\x1b]%d;%s\x1b\\" % (number, before)
 
     def _kitty_undo(self, screen: int) -> bytes:
         pops = b"\x1b[<%du" % self._kitty_depth[screen] if self._kitty_depth[screen] else b""

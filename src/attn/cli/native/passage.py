@@ -10,13 +10,14 @@ from __future__ import annotations
 from typing import Final
 
 from attn.cli.link import Frame
+from attn.cli.native.colours import ASK, Colours
 from attn.cli.native.frames import frame_bytes
 from attn.cli.native.modes import ASK_CURSOR_STYLE, ModeTracker
 from attn.core.vtfilter import QueryFilter
 from attn.errors import AttnError
 from attn.wire import client_api
 from attn.wire.client_events import AttachResult
-from attn.wire.client_views import Payload
+from attn.wire.client_views import Payload, Theme
 
 # Not ED 0 or 2 from the top: tmux and others put the screen that these erase into the scrollback.
 CLEAR: Final = b"\x1b[999;999H\x1b[1J\x1b[H"
@@ -40,7 +41,8 @@ class Passage:
         self.handle = 0
         self.offset: int | None = None
         self.passing = False
-        self._modes = ModeTracker()
+        self._colours = Colours()
+        self._modes = ModeTracker(self._colours.before)
         self._filter = QueryFilter(clipboard=clipboard)
         self._payload: Payload = "none"
         self._sizeless = False  # a session without an emulator: its raw output was never of a size
@@ -57,11 +59,17 @@ class Passage:
 
         One line feed for each row scrolls exactly the rows down to the cursor's, wherever the cursor stands.
         """
-        return PUSH_TITLE + ASK_CURSOR_STYLE + b"\r\n" * self.size[0] + CLEAR
+        return PUSH_TITLE + ASK_CURSOR_STYLE + ASK + b"\r\n" * self.size[0] + CLEAR
 
-    def heard(self, data: bytes) -> None:
-        """The terminal's answers, among them those to what `enter` asks."""
+    def heard(self, data: bytes) -> Theme | None:
+        """The terminal's answers, among them those to what `enter` asks. -> its theme, when that is news"""
         self._modes.heard(data)
+        return self._colours.heard(data)
+
+    @property
+    def theme(self) -> Theme | None:
+        """The colours of the person's terminal, once it told them."""
+        return self._colours.theme
 
     def leave(self) -> bytes:
         """Last of all: modes as they were, the primary screen, the cursor below the last row."""

@@ -84,7 +84,8 @@ def pty_resize(desk: Desk, peer: Peer, message: PtyResize) -> None:
 def set_theme(desk: Desk, peer: Peer, message: SetTheme) -> None:
     if peer.hello is not None:
         peer.hello.theme = message.theme
-    for session in {desk.hub.handles[handle].id: desk.hub.handles[handle] for handle in peer.handles}.values():
+    watched = [(desk.hub.handles[handle], handle) for handle in peer.handles]
+    for session in {session.id: session for session, handle in watched if session.may_type(handle)}.values():
         session.set_theme(message.theme)
 
 

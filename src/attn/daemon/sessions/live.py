@@ -225,6 +225,11 @@ class Session:
         if attachment := self.attachments.get(handle):
             self._run(attachment, attachment.subscription.on_ack(offset))
 
+    def may_type(self, handle: int) -> bool:
+        """Whether the client of this attachment does more than look."""
+        attachment = self.attachments.get(handle)
+        return attachment is not None and not attachment.read_only
+
     def used(self, attachment: Attachment) -> None:
         """A person typed or resized there: that client decides the size and the colours."""
         attachment.used_at_ms = now_ms()
