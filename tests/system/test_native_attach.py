@@ -15,6 +15,7 @@ import pytest
 
 from tests.system.conftest import DaemonProcess
 from tests.system.native_terminal import NativeTerminal
+from tests.system.test_floods import resident_kb
 from tests.waiting import wait_until
 
 DETACH = b"\x1c\x1c"
@@ -234,6 +235,36 @@ def test_a_lot_of_output_before_the_end_is_shown_to_its_end(daemon: DaemonProces
         terminal.type(b"\r")
         assert terminal.wait() == 3
         assert terminal.lines(None)[-1] == "300000"
+
+
+def test_a_terminal_that_does_not_read_delays_nobody_and_shows_the_truth_when_it_does(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "read go; seq 1 3000000; echo flooded; cat", rows=20, cols=60)["id"]
+    with attached(daemon, "attach", session) as terminal:
+        terminal.until(lambda: terminal.emulator.cursor[2], "first frame")
+        stream = client.attach(session, history=0)
+        before = resident_kb(terminal.process.pid)
+        client.type(stream, b"go\r")
+        client.until_output(stream, b"flooded\r\n", 90)  # and meanwhile nobody reads what the attach writes
+        assert resident_kb(terminal.process.pid) - before < 16 << 10
+        terminal.until_shown("flooded")
+        terminal.type(b"after it\r")
+        terminal.until(lambda: terminal.lines().count("after it") == 2, "what cat makes of it")
+        assert len(terminal.written) < 8 << 20, "all that it missed was passed on"
+        terminal.type(DETACH)
+        assert terminal.wait() == 0
+        assert_untouched(terminal)
+
+
+def test_another_detach_key(cold: DaemonProcess) -> None:
+    cold.home.root.mkdir(mode=0o700)
+    cold.home.config.write_text('detach_key = "ctrl-b"\n')
+    session = cold.start().client().spawn("cat", rows=20, cols=60)["id"]
+    with attached(cold, "attach", session) as terminal:
+        terminal.type(b"here\r")
+        terminal.until(lambda: terminal.lines().count("here") == 2, "the echo")
+        terminal.type(b"\x02\x02")
+        assert terminal.wait() == 0
 
 
 def test_an_ended_session_shows_its_last_screen(daemon: DaemonProcess) -> None:
