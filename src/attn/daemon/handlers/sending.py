@@ -53,7 +53,8 @@ async def send_text(desk: Desk, peer: Peer, message: SendText) -> SendResult:
             f"look with attn screen {session.id}" + ("; Enter was not typed" if message.enter else ""),
         ) from error
     if message.enter:
-        await link.call("send", {**params, "text": "", "enter": True}, limit_s=SEND_LIMIT_S)
+        # Its text stands there: it reads.
+        await link.call("send", {"text": "", "enter": True, "ready_ms": 0}, limit_s=SEND_LIMIT_S)
     return SendResult(id=message.id, result="confirmed")
 
 

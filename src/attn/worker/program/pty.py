@@ -26,6 +26,8 @@ _NO_PATH: Final = b"/usr/local/bin:/usr/bin:/bin"
 _OOM_SCORE: Final = b"300"
 # read(2) on descriptor 0, as /proc/PID/syscall begins on x86-64 and on arm64.
 _READS_INPUT: Final = (b"0 0x0 ", b"63 0x0 ")
+# Processes in front that are looked at: a script and what it runs, not a whole build.
+FOREGROUND_MAX: Final = 16
 
 _CODES: Final = {
     errno.ENOENT: "agent_missing",
@@ -204,17 +206,40 @@ def foreground(master: int) -> int | None:
 
 
 def waits_for_input(master: int) -> bool:
-    """Is the foreground program known to wait in a read of its terminal? False also where the system does not tell."""
+    """Is the foreground program known to wait in a read of its terminal? False also where the system does not tell.
+
+    The program is whatever runs in front: a script's own process may only wait for the command that reads.
+    """
     group = foreground(master)
     if group is None or sys.platform != "linux":
         return False
+    waiting = [group]
+    for seen in range(FOREGROUND_MAX):
+        if seen >= len(waiting):
+            return False
+        if _reads_input(waiting[seen]):
+            return True
+        waiting += _children(waiting[seen])
+    return False
+
+
+def _reads_input(pid: int) -> bool:
+    return _proc(f"/proc/{pid}/syscall").startswith(_READS_INPUT)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in _proc(f"/proc/{pid}/task/{pid}/children").split()]
+
+
+def _proc(path: str) -> bytes:
+    """The beginning of a file of the kernel's, empty when the process is gone or not ours to ask."""
     try:
-        file = os.open(f"/proc/{group}/syscall", os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
+        return b""
     try:
-        return os.read(file, 64).startswith(_READS_INPUT)
+        return os.read(file, 4096)
     except OSError:
-        return False
+        return b""
     finally:
         os.close(file)
