@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.system import watcher
-from tests.system.client import LIMIT_S, Client
+from tests.system.client import Client
 from tests.system.conftest import DaemonProcess
 from tests.waiting import wait_until
 
@@ -142,23 +144,24 @@ def test_a_stopped_client_delays_nobody_and_gets_one_fresh_screen_when_it_goes_o
     assert b"3000000\r\nflooded\r\ngo\r\nthe very end\r\n" in bytes.fromhex(got["tail"])
 
 
-def test_a_session_that_ends_while_its_screen_is_being_sent_is_shown_to_its_end(daemon: DaemonProcess) -> None:
+@pytest.mark.parametrize("step", range(8))
+def test_a_session_that_ends_while_its_screen_is_being_sent_is_shown_to_its_end(
+    daemon: DaemonProcess, step: int
+) -> None:
     """Killed before the screen was asked for, while its history is on its way, and after it came."""
     client = daemon.client()
-    for step in range(8):
-        script = f"seq 1 20000; echo last words {step}; exec sleep 600"
-        session = client.spawn("sh", "-c", script, rows=24, cols=80)["id"]
-        client.request("wait_session", session=session, text=f"last words {step}")
-        late = daemon.client(acknowledge=step % 2 == 0)
-        asked = late.ask("attach_session", session=session)
-        if step >= 4:
-            late.until(lambda late=late: late.streams, LIMIT_S)  # the head is there, and perhaps a part
-        client.ask("kill_session", session=session)
-        stream = late.streams[late.result(asked)["handle"]]
-        late.until(lambda stream=stream: stream.painted, LIMIT_S)
-        late.event("session_exited", session=session)
-        late.until(lambda late=late, session=session: late.state(session) == "exited", LIMIT_S)
-        assert f"last words {step}".encode() in stream.data
-        again = late.attach(session)
-        assert f"last words {step}".encode() in again.payloads[0]
-        late.socket.close()
+    script = f"seq 1 20000; echo last words {step}; exec sleep 600"
+    session = client.spawn("sh", "-c", script, rows=24, cols=80)["id"]
+    client.request("wait_session", session=session, text=f"last words {step}")
+    late = daemon.client(acknowledge=step % 2 == 0)
+    asked = late.ask("attach_session", session=session)
+    if step >= 4:
+        late.until(lambda: late.streams)  # the head is there, and perhaps a part
+    client.ask("kill_session", session=session)
+    stream = late.streams[late.result(asked)["handle"]]
+    late.until(lambda: stream.painted)
+    late.event("session_exited", session=session)
+    late.until(lambda: late.state(session) == "exited")
+    assert f"last words {step}".encode() in stream.data
+    again = late.attach(session)
+    assert f"last words {step}".encode() in again.payloads[0]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.system import asker
-from tests.system.client import Client
+from tests.system.client import Client, Json
 from tests.system.conftest import DaemonProcess
 from tests.system.native_terminal import NativeTerminal
 from tests.system.web_client import WebClient
@@ -25,8 +25,9 @@ ROWS, COLS = 24, 80
 LAST, LAST_ANSWER = b"\x1b[?4242$p", b"\x1b[?4242;0$y"
 # As a fresh terminal: modes, cursor, keyboard and title, then the colours, which a reset leaves.
 FRESH = b"\x1bc\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
-LIGHT = {"foreground": "#010203", "background": "#fefdfc", "cursor": "#0a0b0c", "scheme": "light"}
-DARK = {"foreground": "#c0c1c2", "background": "#101112", "cursor": "#0a0b0c", "scheme": "dark"}
+COLOURS = {"foreground": "#010203", "cursor": "#0a0b0c"}
+LIGHT: Json = {**COLOURS, "background": "#fefdfc", "scheme": "light", "palette": ["#111213"]}
+DARK: Json = {**COLOURS, "foreground": "#c0c1c2", "background": "#101112", "scheme": "dark"}
 LIMIT_S = 60.0
 
 
@@ -114,6 +115,7 @@ def test_colours_are_those_of_the_client_used_last_and_a_default_before(daemon: 
         assert one.answer(b"\x1b]11;?\x07") == b"\x1b]11;rgb:1e1e/1e1e/1e1e\x07"
         light, dark = _with_theme(daemon, LIGHT), _with_theme(daemon, DARK)
         bright = light.attach(one.session)
+        assert one.answer(b"\x1b]4;0;?\x07") == b"\x1b]4;0;rgb:1111/1212/1313\x07"
         assert one.answer(b"\x1b]11;?\x07\x1b[?996n") == b"\x1b]11;rgb:fefe/fdfd/fcfc\x07\x1b[?997;2n"
         dim = dark.attach(one.session)
         assert one.answer(b"\x1b]10;?\x07\x1b]11;?\x07") == (
@@ -160,7 +162,7 @@ def test_without_clients_a_size_is_reported_and_a_resize_told_at_once(daemon: Da
         )
 
 
-def _with_theme(daemon: DaemonProcess, theme: dict[str, str]) -> Client:
+def _with_theme(daemon: DaemonProcess, theme: Json) -> Client:
     client = Client(daemon.home.daemon_socket)
     daemon.clients.append(client)
     client.hello(theme=theme)

@@ -9,6 +9,7 @@ import pytest
 from attn.terminal import binding, emulator
 from attn.terminal.cells import text
 from attn.terminal.emulator import Emulator, EmulatorError, self_test
+from attn.terminal.repaint import repaint
 from tests.terminal.judge import copy_of, differences, recordings
 from tests.terminal.queries import ANSWERS, STARTS
 
@@ -80,6 +81,21 @@ def test_a_change_of_scheme_is_told_only_to_programs_that_asked() -> None:
     assert terminal.take_replies() == b""
     terminal.set_theme("#ffffff", "#000000", "#ffffff", "dark")
     assert terminal.take_replies() == b"\x1b[?997;1n"
+
+
+def test_palette_answers_follow_the_theme_and_a_program_s_own_colours_stand_above_it() -> None:
+    terminal = Emulator(24, 80)
+    terminal.feed(b"\x1b]4;200;?\x07")
+    usual = terminal.take_replies()
+    terminal.set_theme("#000000", "#ffffff", "#000000", "light", palette=["#010203", "#040506"])
+    terminal.feed(b"\x1b]4;0;?;1;?\x07\x1b]4;200;?\x07\x1b]4;1;#aabbcc\x07\x1b]4;1;?\x07")
+    themed = b"\x1b]4;0;rgb:0101/0202/0303\x07\x1b]4;1;rgb:0404/0505/0606\x07"
+    assert terminal.take_replies() == themed + usual + b"\x1b]4;1;rgb:aaaa/bbbb/cccc\x07"
+    restored = b"".join(repaint(terminal.capture()))
+    assert restored.count(b"\x1b]4;") == 1, "the theme is the client's own, only what the program set is restored"
+    terminal.set_theme("#000000", "#ffffff", "#000000", "light")
+    terminal.feed(b"\x1b]104\x07\x1b]4;1;?\x07")
+    assert terminal.take_replies() == ANSWERS[b"\x1b]4;1;?\x07"]
 
 
 @pytest.mark.parametrize("color", ["red", "#12", "#gggggg"])

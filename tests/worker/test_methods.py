@@ -154,6 +154,16 @@ def test_a_resize_reaches_program_emulator_and_all_clients(tmp_path: Path) -> No
             assert client.fetch("snapshot")[0]["cols"] == 33
 
 
+def test_a_theme_with_a_senseless_palette_is_refused(cat: Worker) -> None:
+    theme = {"foreground": "#010203", "background": "#fefdfc", "cursor": "#0a0b0c", "scheme": "light"}
+    with attached(cat) as client:
+        for palette in ("#000000", [1], ["red"]):
+            with pytest.raises(Refused) as refused:
+                client.call("theme", **theme, palette=palette)
+            assert refused.value.code == "bad_message"
+        assert client.call("theme", **theme, palette=["#000000", "#ff0000"]) == {}
+
+
 def test_a_theme_changes_the_answer_to_a_colour_query(tmp_path: Path) -> None:
     script = "stty raw -echo; printf ready; head -c1 >/dev/null; printf '\\033]11;?\\007'; cat -v"
     with inside(tmp_path, "sh", "-c", script) as worker, attached(worker) as client:

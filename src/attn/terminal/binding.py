@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from attn.terminal._ghostty_abi import ffi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # What XTGETTCAP answers for TN: the TERM that every program in a session gets.
 TERMINFO_NAME: Final = b"xterm-256color"
@@ -28,6 +28,7 @@ OPT_COLOR_SCHEME: Final = 7
 OPT_COLOR_FOREGROUND: Final = 11
 OPT_COLOR_BACKGROUND: Final = 12
 OPT_COLOR_CURSOR: Final = 13
+OPT_COLOR_PALETTE: Final = 14
 OPT_KITTY_IMAGE_STORAGE_LIMIT: Final = 15
 OPT_PWD_CHANGED: Final = 25
 OPT_CLIPBOARD_WRITE: Final = 26
@@ -46,6 +47,7 @@ DATA_CURSOR_VISIBLE: Final = 7
 DATA_KITTY_KEYBOARD_FLAGS: Final = 8
 DATA_TITLE: Final = 12
 DATA_PWD: Final = 13
+DATA_COLOR_PALETTE_DEFAULT: Final = 25
 DATA_MODE: Final = 37
 DATA_VT_GROUND: Final = 38
 
@@ -139,6 +141,7 @@ class Terminal:
         self._handle = out[0]
         self._write, self._read = self._lib.ghostty_terminal_vt_write, self._lib.ghostty_terminal_get
         self._cols = ffi.new("uint16_t*", cols)
+        self._palette: bytes | None = None  # the library's own, once it is another one
         self._keep: list[Any] = []  # the library stores bare pointers: callbacks must live as long as the terminal
         self._listen(listener)
 
@@ -207,6 +210,19 @@ class Terminal:
     def set_color(self, option: int, rgb: tuple[int, int, int]) -> None:
         """Set one of the terminal's default colours."""
         self._set(option, ffi.new("GhosttyColorRgb*", rgb))
+
+    def set_palette(self, colors: Sequence[tuple[int, int, int]]) -> None:
+        """Set the first entries of the default palette; the others, all if there are none, are the library's own."""
+        if self._palette is None:
+            palette = ffi.new("GhosttyColorRgb[256]")
+            _check(
+                self._lib.ghostty_terminal_get(self._handle, DATA_COLOR_PALETTE_DEFAULT, palette),
+                "terminal_get palette",
+            )
+            self._palette = bytes(ffi.buffer(palette))
+        entries = ffi.new("GhosttyColorRgb[256]")
+        ffi.buffer(entries)[:] = b"".join(map(bytes, colors)) + self._palette[3 * len(colors) :]
+        self._set(OPT_COLOR_PALETTE, entries)
 
     def _get(self, data: int, ctype: str) -> Any:
         out = ffi.new(ctype)

@@ -36,6 +36,7 @@ _COLOR_OPTIONS: Final = (binding.OPT_COLOR_FOREGROUND, binding.OPT_COLOR_BACKGRO
 _MODE_BRACKETED_PASTE: Final = 2004
 _MODE_REPORT_COLOR_SCHEME: Final = 2031
 _MODE_ORIGIN: Final = 6
+_PALETTE_COLORS: Final = 256
 # XTGETTCAP Ms. Programs take it for a clipboard that can be read as well, and then wait for what is never answered.
 _CLIPBOARD_CAPABILITY: Final = b"\x1bP1+r4D73"
 _NO_CLIPBOARD_CAPABILITY: Final = b"\x1bP0+r4D73\x1b\\"
@@ -98,6 +99,7 @@ class Emulator:
         self._widest_cols = cols
         self._outbox = _Outbox(rows, cols)
         self._tail = b""
+        self._has_palette = False
         self._keys: binding.KeyEncoder | None = None
         self.encode_failures = 0
         self.repairs = 0
@@ -250,14 +252,21 @@ class Emulator:
         """Pasted text as the program wants it, without anything that could act as a key or end the paste early."""
         return keys.encode_paste(text, bracketed=self.bracketed_paste)
 
-    def set_theme(self, foreground: str, background: str, cursor: str, scheme: str) -> None:
+    def set_theme(
+        self, foreground: str, background: str, cursor: str, scheme: str, *, palette: Sequence[str] = ()
+    ) -> None:
         """The colours (`#rrggbb`) and scheme (`dark` or `light`) that colour queries are answered with.
 
-        A program that asked for news about the scheme (mode 2031) is told when it changes. Raises ValueError.
+        `palette`: the first colours of the palette; the others are the library's own. A program that asked for news
+        about the scheme (mode 2031) is told when it changes. Raises ValueError.
         """
         colors = [_rgb(text) for text in (foreground, background, cursor)]
+        entries = [_rgb(text) for text in palette[:_PALETTE_COLORS]]
         for option, color in zip(_COLOR_OPTIONS, colors, strict=True):
             self._terminal.set_color(option, color)
+        if entries or self._has_palette:
+            self._terminal.set_palette(entries)
+            self._has_palette = bool(entries)
         dark = scheme != "light"
         if dark != self._outbox.is_dark and self._terminal.mode(_MODE_REPORT_COLOR_SCHEME):
             self._outbox.reply(b"\x1b[?997;%dn" % (1 if dark else 2))

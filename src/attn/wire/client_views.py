@@ -127,12 +127,16 @@ class RecoveryView(msgspec.Struct, kw_only=True):
 
 
 class Theme(msgspec.Struct, kw_only=True):
-    """A client's colours, `#rrggbb`: what programs get when they ask for the terminal's colours."""
+    """A client's colours, `#rrggbb`: what programs get when they ask for the terminal's colours.
+
+    `palette` holds the first colours of the palette in their order, as many as the client knows.
+    """
 
     foreground: str
     background: str
     cursor: str
     scheme: Literal["dark", "light"]
+    palette: list[str] = []
 
 
 class KeyEvent(msgspec.Struct, kw_only=True):

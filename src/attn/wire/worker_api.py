@@ -29,7 +29,8 @@ snapshot  {since: offset | null, history: lines | null} -> HEAD, then CHUNKs. Wh
           is the missing bytes; `history` null means all
 screen    {format: "text" | "joined" | "cells" | "html" | "ansi", history: lines | null} -> HEAD, then CHUNKs;
           "joined" is the text with soft wraps joined, for searching
-theme     {foreground, background, cursor: "#rrggbb", scheme: "dark" | "light"} -> {}
+theme     {foreground, background, cursor: "#rrggbb", scheme: "dark" | "light", palette: ["#rrggbb", ...]} -> {};
+          `palette` holds the first colours, the others are the usual ones; it may be left out
 remove    {} -> {}: end the program if it runs, then leave
 health    {} -> counters, all integers: fed_bytes, ring_bytes, connections, encode_failures, repairs, loop_max_us,
           rss_kb

@@ -184,11 +184,14 @@ def _screen(worker: Worker, call: Call) -> list[Effect]:
 
 def _theme(worker: Worker, call: Call) -> list[Effect]:
     colors = [call.params.get(name) for name in ("foreground", "background", "cursor", "scheme")]
+    palette = call.params.get("palette", [])
     if not all(isinstance(color, str) for color in colors):
         raise MethodError("bad_message", "a theme has foreground, background, cursor and scheme")
+    if not isinstance(palette, list) or not all(isinstance(color, str) for color in palette):
+        raise MethodError("bad_message", "a palette is a list of colours")
     if worker.screen.emulator is not None:
         try:
-            worker.screen.emulator.set_theme(*(str(color) for color in colors))
+            worker.screen.emulator.set_theme(*(str(color) for color in colors), palette=palette)
         except ValueError as error:
             raise MethodError("bad_message", str(error)) from error
         worker.type(worker.screen.emulator.take_replies())

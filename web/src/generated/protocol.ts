@@ -107,6 +107,7 @@ export interface Theme {
   background: string
   cursor: string
   scheme: "dark" | "light"
+  palette: string[]
 }
 
 /** One key. `key` and `code` as in the DOM's KeyboardEvent; `mods`: 1 shift, 2 alt, 4 ctrl, 8 super. */

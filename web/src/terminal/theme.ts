@@ -61,6 +61,19 @@ const light: ITheme = {
 
 export const terminalThemes: Record<Scheme, ITheme> = { dark, light }
 
+// The palette's first colours, in the order of their numbers.
+const NAMES = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"] as const
+const BRIGHT = [
+  "brightBlack",
+  "brightRed",
+  "brightGreen",
+  "brightYellow",
+  "brightBlue",
+  "brightMagenta",
+  "brightCyan",
+  "brightWhite",
+] as const
+
 /** The colours as the daemon wants them, for programs that ask for the terminal's. */
 export function reportedTheme(scheme: Scheme): Theme {
   const theme = terminalThemes[scheme]
@@ -69,6 +82,7 @@ export function reportedTheme(scheme: Scheme): Theme {
     background: theme.background ?? "",
     cursor: theme.cursor ?? "",
     scheme,
+    palette: [...NAMES, ...BRIGHT].map((name) => theme[name] ?? ""),
   }
 }
 

@@ -244,7 +244,7 @@ class Session:
         self.theme = theme
         if self.link is not None:
             colours = {"foreground": theme.foreground, "background": theme.background, "cursor": theme.cursor}
-            self.link.request("theme", {**colours, "scheme": theme.scheme}, ignored)
+            self.link.request("theme", {**colours, "scheme": theme.scheme, "palette": theme.palette}, ignored)
 
     def _run(self, attachment: Attachment, effects: Iterable[Effect]) -> None:
         for effect in effects:
