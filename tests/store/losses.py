@@ -203,6 +203,7 @@ EDITS: list[tuple[Callable[[Home], None], str]] = [
     (trigger_added, "schema_conflict"),
     (step_half_done, "half_applied"),
     (table_dropped, "schema_behind_ledger"),
+    (rows_doubled, "duplicate_rows"),
     (history_and_schema_changed, "ledger_mismatch"),
 ]
 
