@@ -115,7 +115,7 @@ def condition_facts(condition: Condition) -> list[str]:
     facts = [
         ("database", condition.db_path),
         ("schema change", condition.migration),
-        ("not saved since", condition.not_saved_since_ms and f"{age(condition.not_saved_since_ms)} ago"),
+        ("not saved since", condition.not_saved_since_ms and _ago(condition.not_saved_since_ms)),
         ("last good backup", condition.last_good_backup),
     ]
     return [f"{name}: {value}" for name, value in facts if value]
@@ -125,7 +125,12 @@ def backup_words(store: StoreView) -> str:
     """Where the newest good backup stands, and how old it is."""
     if store.last_good_backup is None:
         return "none yet"
-    return f"{store.last_good_backup} ({age(store.last_good_backup_ms)} ago)"
+    return f"{store.last_good_backup} ({_ago(store.last_good_backup_ms)})"
+
+
+def _ago(then_ms: int | None) -> str:
+    words = age(then_ms)
+    return "just now" if words == "now" else f"{words} ago"
 
 
 def recovery_words(recovery: RecoveryView) -> str:

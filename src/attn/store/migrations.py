@@ -39,10 +39,15 @@ Fact = Column | Index
 
 @dataclass(frozen=True)
 class Conflict:
-    """A query that finds rows which make a step impossible; `text` says what they are, `{0}`… its first columns."""
+    """A query that finds rows which make a step impossible; `text` says what they are, `{0}`… its first columns.
+
+    table, needs: the column that the query cannot do without, so that it can be asked before the step's turn.
+    """
 
     sql: str
     text: str
+    table: str
+    needs: str
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,8 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
             Conflict(
                 "SELECT host, repo, number, count(*) FROM prs GROUP BY host, repo, number HAVING count(*) > 1",
                 "{3} rows of prs are {0}:{1}#{2}",
+                "prs",
+                "host",
             ),
         ),
     ),

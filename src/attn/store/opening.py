@@ -313,6 +313,7 @@ def decide(database: Database, path: Path) -> Plan:
         wrong = schema.differences(found, schema.canonical())
         text = f"{path} does not have the schema that its history says: {', '.join(wrong[:5])}"
         raise StoreFailure("schema_conflict", text, path=path)
+    schema.foresee_conflicts(database, found, decided, path)
     return decided
 
 

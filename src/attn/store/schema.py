@@ -6,11 +6,12 @@ import re
 import uuid
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import attn
 from attn.store.database import APPLICATION_ID, Database
 from attn.store.failures import StoreFailure
-from attn.store.migrations import LEDGER, MIGRATIONS, Column, Fact, Index, Migration
+from attn.store.migrations import LEDGER, MIGRATIONS, Column, Conflict, Fact, Index, Migration
 from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Schema
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[A-Za-z0-9_]+|[^\sA-Za-z0-9_]")
@@ -176,13 +177,25 @@ def _normal(sql: str) -> str:
     return " ".join(word if word[0] in "'\"" else word.upper() for word in _TOKEN.findall(sql))
 
 
+def foresee_conflicts(database: Database, found: Schema, plan: Plan, path: Path) -> None:
+    """Raises StoreFailure `duplicate_rows` for rows that already show that a step of the plan cannot be done."""
+    for step in {*plan.run, *(step for step, _ in plan.restore)}:
+        for conflict in step.conflicts:
+            if conflict.needs in found.tables.get(conflict.table, {}):
+                _refuse_conflict(database, step, conflict, path)
+
+
 def _refuse_conflicts(database: Database, step: Migration) -> None:
     for conflict in step.conflicts:
-        found = database.rows(conflict.sql)
-        if found:
-            more = f", and {len(found) - 1} more such cases" if len(found) > 1 else ""
-            text = f"the step {step.name!r} cannot be done: {conflict.text.format(*found[0])}{more}"
-            raise StoreFailure("duplicate_rows", text, path=database.path, migration=step.name)
+        _refuse_conflict(database, step, conflict, database.path)
+
+
+def _refuse_conflict(database: Database, step: Migration, conflict: Conflict, path: Path) -> None:
+    found = database.rows(conflict.sql)
+    if found:
+        more = f", and {len(found) - 1} more such cases" if len(found) > 1 else ""
+        text = f"{path}: the step {step.name!r} cannot be done: {conflict.text.format(*found[0])}{more}"
+        raise StoreFailure("duplicate_rows", text, path=path, migration=step.name)
 
 
 def _write_facts(database: Database) -> None:

@@ -99,7 +99,7 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
         lines.append("lost: perhaps rows that nothing names any more")
     written = {name: sorted(keys, key=str)[:WRITTEN] for name, keys in lost.items()}
     proposal = _proposal("salvage", done, lines, {"lost": written}, lost=gone, uncertain=found.uncertain)
-    return replace(proposal, needed=not (found.well and not _strays(files)))
+    return replace(proposal, needed=not (found.well and not _strays(files) and not done.dropped))
 
 
 def reset(home: Home, now_ms: int) -> Proposal:
