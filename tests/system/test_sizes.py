@@ -74,6 +74,23 @@ def test_who_used_it_last_decides_and_everybody_sees_the_same(daemon: DaemonProc
     until_size(desk, session, DESKTOP)
 
 
+def test_who_comes_back_after_a_crash_does_not_change_the_size(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = start(client)
+    attach(client, session, DESKTOP)
+    until_size(client, session, DESKTOP)
+    client.request("wait_session", session=session, text=f"[1: {DESKTOP[0]}x{DESKTOP[1]}]")
+    desk, phone = daemon.restart().client(), daemon.client()
+    narrow = attach(phone, session, PHONE, used_ms_ago=60_000)
+    wide = attach(desk, session, DESKTOP, used_ms_ago=500)
+    for each, stream, size in ((phone, narrow, PHONE), (desk, wide, DESKTOP)):
+        vote(each, stream, size)  # as a page that measures itself anew
+    shows(phone, narrow, session, DESKTOP)
+    phone.type(narrow, b"typed on the phone\r")
+    until_size(phone, session, PHONE)
+    phone.request("wait_session", session=session, text=f"[2: {PHONE[0]}x{PHONE[1]}]", timeout_ms=20_000)
+
+
 def test_who_cannot_be_looked_at_or_may_not_type_never_decides(daemon: DaemonProcess) -> None:
     client, others = daemon.client(), daemon.client()
     session = start(client)

@@ -41,6 +41,7 @@ class AttachSession(Request, tag="attach_session"):
     """Watch a session, as terminal bytes or as frames of cells. Answer: attach_result.
 
     `since` is the offset that this client already shows: inside the worker's ring exactly the missing bytes follow.
+    `used_ms_ago`: a client that comes back says when its person last used the session; null = comes anew, used now.
     """
 
     session: str
@@ -50,6 +51,7 @@ class AttachSession(Request, tag="attach_session"):
     history: int | None = None
     read_only: bool = False
     visible: bool = True
+    used_ms_ago: Annotated[int, msgspec.Meta(ge=0)] | None = None
     as_: Literal["vt", "cells"] = msgspec.field(name="as", default="vt")
 
 

@@ -156,6 +156,7 @@ export interface AttachSession {
   history?: number | null
   read_only?: boolean
   visible?: boolean
+  used_ms_ago?: number | null
   as?: "cells" | "vt"
 }
 

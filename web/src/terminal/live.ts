@@ -53,6 +53,8 @@ export class LiveTerminal {
   private historyTimer = 0
   private resizeTimer = 0
   private letterboxTimer = 0
+  /** When a person last typed here or took the size; null before the first attach. */
+  private usedAt: number | null = null
 
   constructor(
     readonly id: string,
@@ -70,8 +72,8 @@ export class LiveTerminal {
     this.screen = new Screen(
       {
         ...events,
-        onInput: (bytes) => this.takesInput && this.input.push({ bytes }),
-        onKeys: (keys) => this.takesInput && this.input.push({ keys }),
+        onInput: (bytes) => this.typed({ bytes }),
+        onKeys: (keys) => this.typed({ keys }),
       },
       fontSize,
       terminalThemes[scheme],
@@ -82,6 +84,12 @@ export class LiveTerminal {
       onApplied: (source, offset, painted) => this.applied(source, offset, painted),
       onPainted: (source) => this.replace(source),
     })
+  }
+
+  private typed(input: Parameters<InputQueue["push"]>[0]): void {
+    if (!this.takesInput) return
+    this.usedAt = performance.now()
+    this.input.push(input)
   }
 
   get handle(): number {
@@ -112,7 +120,10 @@ export class LiveTerminal {
       cols: this.room?.cols ?? null,
       ...attachment.ask(this.takesInput && attachment === this.attachment, rows, cols),
       visible: this.visible,
+      // Coming back is no use of it: another client's size may be the one that counts.
+      used_ms_ago: this.usedAt === null ? null : Math.round(performance.now() - this.usedAt),
     })
+    this.usedAt ??= performance.now()
     if (this.disposed || (attachment !== this.attachment && attachment !== this.incoming)) return this.detach(result)
     this.routes.set(result.handle, this)
     this.begin(result, attachment)
@@ -234,6 +245,7 @@ export class LiveTerminal {
     requestAnimationFrame(() => {
       this.layout()
       if (!this.handle || !this.room) return
+      this.usedAt = performance.now()
       this.link.say({ type: "pty_resize", handle: this.handle, ...this.room, visible: true, take: true })
     })
   }

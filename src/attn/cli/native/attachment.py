@@ -66,6 +66,7 @@ class NativeAttachment:
         self._cells = bytearray()  # bounded by what one screen of cells is
         self._history_shown = False
         self._given_bytes = 0
+        self._used_s: float | None = None  # when the person last did something here
         self._acknowledgements = Acknowledgements()
         self._deadlines = Deadlines()
         self._lost_since_s: float | None = None
@@ -79,6 +80,7 @@ class NativeAttachment:
         self._take(link)
         result = link.request(self._attach_request(), AttachResult)
         link.set_nonblocking()
+        self._used_s = time.monotonic()
         self._write(self._passage.enter() + self._begin(result))
 
     def run(self) -> End:
@@ -150,6 +152,7 @@ class NativeAttachment:
         if not self._passage.handle:
             self._write(BELL)  # typing into a daemon that restarts would be typing blind
             return
+        self._used_s = time.monotonic()
         if self._passage.session_size != self._passage.size:
             self._vote(take=True)  # any key takes the size back
         self._send(lambda link: link.send_input(self._passage.handle, data))
@@ -170,7 +173,7 @@ class NativeAttachment:
             self._repaint()
         size = self._console.size()
         if size != self._passage.size:
-            self._passage.size = size
+            self._passage.size, self._used_s = size, time.monotonic()
             self._vote(take=True)
             self._later(self._follow_size, FOLLOW_SIZE_S)
 
@@ -254,6 +257,7 @@ class NativeAttachment:
             # One screen of history, once: every later repaint would put it into the scrollback again.
             history=0 if self._history_shown else rows,
             read_only=self._read_only,
+            used_ms_ago=None if self._used_s is None else int((time.monotonic() - self._used_s) * 1000),
         )
 
     def _attach(self) -> None:

@@ -104,14 +104,16 @@ async def attach_session(desk: Desk, peer: Peer, message: AttachSession) -> None
     feed = FrameFeed() if message.as_ == "cells" else Subscription(window, BACKLOG_BYTES)
     # A client that attaches once more, for the scrollback say, did not come anew: another one may have been used since.
     before = [each.used_at_ms for each in session.attachments.values() if each.peer is peer]
+    anew = message.used_ms_ago is None
+    used_at_ms = max(before, default=now_ms()) if message.used_ms_ago is None else now_ms() - message.used_ms_ago
     attachment = Attachment(
         handle=desk.hub.new_handle(session), peer=peer, request_id=message.id, history=message.history,
         read_only=message.read_only, rows=message.rows, cols=message.cols, visible=message.visible,
-        used_at_ms=max(before, default=now_ms()), since=message.since, subscription=feed,
+        used_at_ms=used_at_ms, since=message.since, subscription=feed,
     )  # fmt: skip
-    if peer.hello is not None and peer.hello.theme is not None and not message.read_only:
+    if anew and peer.hello is not None and peer.hello.theme is not None and not message.read_only:
         session.set_theme(peer.hello.theme)
-    session.attach(attachment)
+    session.attach(attachment, anew=anew)
 
 
 async def detach_session(desk: Desk, peer: Peer, message: DetachSession) -> Ok:

@@ -34,12 +34,13 @@ log = logging.getLogger(__name__)
 HISTORY_QUIET_S: Final = 0.5
 # Frames of cells for one client.
 FRAME_EVERY_S: Final = 0.05
+# Clients that come back after a lost link do so one after the other; the first is not the one whose size counts.
+RETURN_S: Final = 1.0
 # Output of one session that waits for one client in the daemon; past it the client gets a fresh snapshot. A worker
 # needs up to 300 ms for a snapshot of a whole history beside a flood of 10 MB/s, and one snapshot must be enough.
 BACKLOG_BYTES: Final = 4 << 20
 # A worker that makes as many screens as it does at once is asked again after this.
 BUSY_PAUSE_S: Final = 0.05
-
 TITLE_MAX_CHARS: Final = 400
 
 
@@ -92,6 +93,7 @@ class Session:
         self.rows, self.cols = self.rows or self.spec.rows, self.cols or self.spec.cols
         self._sizes = ResizeCoalescer((self.rows, self.cols))
         self._size_timer: asyncio.TimerHandle | None = None
+        self._sizes_wait_until_s = 0.0
         self._history_timer: asyncio.TimerHandle | None = None
         self._streaming = False
 
@@ -131,6 +133,7 @@ class Session:
         if not self.ended.is_set():
             self.state = "running"
         self._sizes = ResizeCoalescer((self.rows, self.cols))
+        self._sizes_wait_until_s = asyncio.get_running_loop().time() + RETURN_S
         self._streaming = False
         if self.theme is not None:
             self.set_theme(self.theme)
@@ -201,11 +204,11 @@ class Session:
 
     # -- attachments ---------------------------------------------------------------------------------------------
 
-    def attach(self, attachment: Attachment) -> None:
-        """Show this session to a client from now on; its attach_result goes out with the HEAD of a snapshot."""
+    def attach(self, attachment: Attachment, *, anew: bool = True) -> None:
+        """Show this session to a client that came `anew` or only back; its attach_result goes out with a HEAD."""
         self.attachments[attachment.handle] = attachment
         attachment.peer.handles.add(attachment.handle)
-        self.size_wishes(at_once=True)
+        self.size_wishes(at_once=anew)
         self._stream(lambda offset: None)
         self._run(attachment, attachment.subscription.start(attachment.since))
 
@@ -233,6 +236,7 @@ class Session:
     def used(self, attachment: Attachment) -> None:
         """A person typed or resized there: that client decides the size and the colours."""
         attachment.used_at_ms = now_ms()
+        self._sizes_wait_until_s = 0.0
         if len(self.attachments) > 1:
             self.size_wishes()
         hello = attachment.peer.hello
@@ -338,19 +342,25 @@ class Session:
 
     def size_wishes(self, *, at_once: bool = False) -> None:
         """Let the clients' sizes (or the pin) decide again; carried out when they stay quiet, or now."""
-        wanted = decide((each.vote() for each in self.attachments.values()), self.pinned, (self.rows, self.cols))
         clock = asyncio.get_running_loop()
+        if at_once:
+            self._sizes_wait_until_s = 0.0
+        elif clock.time() < self._sizes_wait_until_s:
+            self._wake_sizes(self._sizes_wait_until_s)
+            return
+        wanted = decide((each.vote() for each in self.attachments.values()), self.pinned, (self.rows, self.cols))
         now = int(clock.time() * 1000)
         self._sizes.offer(wanted, now)
         size = self._sizes.take(now + MOST_MS if at_once else now)
         if size is not None:
             self._resize(*size)
         due = self._sizes.due_at_ms
+        self._wake_sizes(None if due is None else (due + 1) / 1000)
+
+    def _wake_sizes(self, at_s: float | None) -> None:
         if self._size_timer is not None:
             self._size_timer.cancel()
-            self._size_timer = None
-        if due is not None:
-            self._size_timer = clock.call_at((due + 1) / 1000, self.size_wishes)
+        self._size_timer = None if at_s is None else asyncio.get_running_loop().call_at(at_s, self.size_wishes)
 
     def _resize(self, rows: int, cols: int) -> None:
         if self.link is not None:
