@@ -174,17 +174,60 @@ def test_bytes_mean_the_same_however_they_are_split() -> None:
     assert whole.take_replies() == split.take_replies()
 
 
+# A shrink without reflow halves the wide character in the last column.
+HALVED = {
+    "alternate screen": b"\x1b[?1049h" + WIDE,
+    "primary screen": b"\x1b[?7l" + WIDE,
+    "origin mode": b"\x1b[?1049h" + WIDE + b"\x1b[1;2r\x1b[?6h",
+}
+HIDDEN = b"shell$ \x1b[?47h\x1b[H" + WIDE + b"\x1b[?47l"
+
+
 @pytest.mark.parametrize("unfinished", [b"", b"\x1b[3", b"\x1b]0;ti"])
-def test_a_halved_wide_character_is_repaired(unfinished: bytes) -> None:
+@pytest.mark.parametrize("state", HALVED)
+def test_a_halved_wide_character_is_repaired(state: str, unfinished: bytes) -> None:
     terminal = Emulator(3, 10)
-    terminal.feed(b"\x1b[?1049h" + WIDE)
+    terminal.feed(HALVED[state])
     terminal.resize(3, 9)
+    cursor = terminal.cursor
     terminal.feed(unfinished)
+    with pytest.raises(binding.LibraryError):
+        terminal._terminal.snapshot(0)  # the library's failure is real
     capture = terminal.capture()
     assert text(capture).startswith("漢字漢字\n")
     assert capture.snapshot.continuation == unfinished
+    assert terminal.cursor == cursor
     assert (terminal.repairs, terminal.encode_failures) == (1, 0)
     assert differences(capture, copy_of(capture).capture()) == []
+
+
+@pytest.mark.parametrize("unfinished", [b"", b"\x1b[3"])
+def test_a_halved_character_on_the_hidden_screen_is_repaired_there(unfinished: bytes) -> None:
+    terminal = Emulator(3, 10)
+    terminal.feed(HIDDEN)
+    terminal.resize(3, 9)
+    terminal.feed(unfinished)
+    with pytest.raises(binding.LibraryError):
+        terminal._terminal.snapshot(0)
+    capture = terminal.capture()
+    assert text(capture) == "shell$\n\n\n"
+    assert capture.snapshot.continuation == unfinished
+    assert (terminal.repairs, terminal.encode_failures) == (1, 0)
+    terminal.feed(b"m\x1b[?47h")
+    assert text(terminal.capture()) == "漢字漢字\n\n\n"
+
+
+@pytest.mark.parametrize("output", [*HALVED.values(), HIDDEN])
+def test_within_a_character_the_formatter_stands_in_until_it_is_finished(output: bytes) -> None:
+    terminal = Emulator(3, 10)
+    terminal.feed(output)
+    terminal.resize(3, 9)
+    terminal.feed("漢".encode()[:2])
+    assert terminal.capture().snapshot.continuation == "漢".encode()[:2]
+    assert (terminal.repairs, terminal.encode_failures) == (0, 1)
+    terminal.feed("漢".encode()[2:])
+    terminal.capture()
+    assert terminal.encode_failures == 1
 
 
 def test_what_cannot_be_repaired_is_captured_by_the_formatter() -> None:

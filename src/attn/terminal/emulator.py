@@ -43,6 +43,9 @@ _NO_CLIPBOARD_CAPABILITY: Final = b"\x1bP0+r4D73\x1b\\"
 # The one query of common programs that the library leaves out (DECXCPR), and the one that it answers in its place.
 _EXTENDED_POSITION: Final = b"\x1b[?6n"
 _POSITION: Final = b"\x1b[6n"
+# Between the screens without any other effect.
+_SHOW_ALTERNATE: Final = b"\x1b[?47h"
+_SHOW_PRIMARY: Final = b"\x1b[?47l"
 # Allows DECCOLM, which the library obeys by clearing the screen at 132 columns. Only clients change the size.
 _ALLOW_132_COLUMNS: Final = b"\x1b[?40h"
 _FORBID_132_COLUMNS: Final = b"\x1b[?40l"
@@ -292,8 +295,8 @@ class Emulator:
     def _capture_repaired(self, frame_only: bool) -> Capture:
         try:
             unfinished = self._terminal.continuation()
-            for repair in (self._blank_halved_characters, self._clear_hidden_alternate):
-                if self._inject(repair(), unfinished):
+            for repair in (self._blank_halved_characters, self._blank_hidden_alternate):
+                if repair(unfinished):
                     try:
                         capture = self._capture(frame_only)
                     except binding.LibraryError:
@@ -306,27 +309,28 @@ class Emulator:
             self.encode_failures += 1
             raise EmulatorError(f"no capture: {error}") from error
 
-    def _blank_halved_characters(self) -> bytes:
+    def _blank_halved_characters(self, unfinished: bytes) -> bool:
         """Repair of libghostty-vt 0.1.3: a shrink without reflow can leave half a wide character in the last column,
-        and the library then refuses to encode. -> bytes that blank those cells, empty when there are none"""
+        and the library then refuses to encode. Blanks those cells. -> whether there were any"""
         terminal, last = self._terminal, self.cols - 1
         halved = [row for row in range(self.rows) if terminal.wide_at(row, last)]
-        if not halved:
-            return b""
         blanks = b"".join(b"\x1b[%d;%dH\x1b[X" % (row + 1, last + 1) for row in halved)
         if terminal.mode(_MODE_ORIGIN):
             blanks = b"\x1b[?6l" + blanks + b"\x1b[?6h"
         row, col, _visible = self.cursor
-        return blanks + b"\x1b[%d;%dH" % (row + 1, col + 1)
+        return bool(halved) and self._inject(blanks + b"\x1b[%d;%dH" % (row + 1, col + 1), unfinished)
 
-    def _clear_hidden_alternate(self) -> bytes:
-        """The same repair for an alternate screen that is not shown; nobody can address its cells, so clear it."""
-        return b"" if self.alternate_screen else b"\x1b[?47h\x1b[2J\x1b[?47l"
+    def _blank_hidden_alternate(self, unfinished: bytes) -> bool:
+        """The same repair for an alternate screen that is not shown: look at it for a moment."""
+        if self.alternate_screen or not self._inject(_SHOW_ALTERNATE, unfinished):
+            return False
+        done = self._blank_halved_characters(unfinished)
+        return self._inject(_SHOW_PRIMARY, unfinished) and done
 
     def _inject(self, data: bytes, unfinished: bytes) -> bool:
         """Feed our own bytes between the program's: take the unfinished sequence away and put it back afterwards.
         Not possible within a character, where taking it away would print a replacement. -> whether it was done"""
-        if not data or unfinished[:1] >= b"\x80":
+        if unfinished[:1] >= b"\x80":
             return False
         self._terminal.feed((b"\x18" if unfinished else b"") + data + unfinished)
         return True
