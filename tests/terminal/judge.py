@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from attn.terminal.emulator import Emulator
-from attn.terminal.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL
-from attn.terminal.records import MODES, Capture, Screen, Snapshot
 from attn.terminal.repaint import repaint
+from attn.terminal.snapshot.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL
+from attn.terminal.snapshot.records import MODES, Capture, Screen, Snapshot
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 SCROLLBACK_LINES = 20_000

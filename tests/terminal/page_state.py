@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from attn.terminal.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, Line, Link, Look
-from attn.terminal.records import ALTERNATE, PRIMARY, Screen, Snapshot
+from attn.terminal.snapshot.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, Line, Link, Look
+from attn.terminal.snapshot.records import ALTERNATE, PRIMARY, Screen, Snapshot
 
 State = dict[str, Any]
 

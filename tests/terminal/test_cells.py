@@ -8,7 +8,7 @@ import pytest
 
 from attn.terminal.cells import cells, cells_pieces, html, joined, joined_pieces, text
 from attn.terminal.emulator import Emulator
-from attn.terminal.records import Capture
+from attn.terminal.snapshot.records import Capture
 
 
 def capture(output: str, rows: int = 3, cols: int = 10) -> Capture:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from attn.terminal.emulator import Emulator
-from attn.terminal.pages import PLAIN_STYLE, Link
 from attn.terminal.painter import Painter
-from attn.terminal.records import PRIMARY, Snapshot
+from attn.terminal.snapshot.pages import PLAIN_STYLE, Link
+from attn.terminal.snapshot.records import PRIMARY, Snapshot
 
 
 def snapshot_of(output: str, rows: int = 3, cols: int = 10) -> Snapshot:

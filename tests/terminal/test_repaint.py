@@ -8,8 +8,8 @@ import pytest
 
 from attn.terminal.cells import text
 from attn.terminal.emulator import Emulator
-from attn.terminal.records import ALTERNATE, PRIMARY, Capture, SnapshotError
 from attn.terminal.repaint import repaint
+from attn.terminal.snapshot.records import ALTERNATE, PRIMARY, Capture, SnapshotError
 from tests.terminal.judge import copy_of, differences, judge, recordings
 
 # Sequences that a terminal answers: in a snapshot they would be typed into the program.

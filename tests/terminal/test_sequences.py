@@ -6,8 +6,8 @@ import pytest
 
 from attn.terminal import sequences
 from attn.terminal.emulator import Emulator
-from attn.terminal.pages import PLAIN_STYLE, Link
-from attn.terminal.records import Snapshot
+from attn.terminal.snapshot.pages import PLAIN_STYLE, Link
+from attn.terminal.snapshot.records import Snapshot
 
 
 def after(output: bytes) -> Snapshot:

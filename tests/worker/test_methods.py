@@ -87,6 +87,7 @@ def test_info_and_health(cat: Worker) -> None:
         assert info["last_output_at_ms"] > 1_600_000_000_000
         health = client.call("health")
         assert (health["fed_bytes"], health["ring_bytes"]) == (info["offset"], info["offset"])
+        assert (health["scrollback_bytes"], health["scrollback_compressed"], health["scrollback_cuts"]) == (0, 0, 0)
         assert health["connections"] == 1 and health["rss_kb"] > 1000 and health["loop_max_us"] > 0
 
 

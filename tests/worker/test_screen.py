@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from attn.bundle.records import ScreenRecord
 from attn.terminal.emulator import Emulator, EmulatorError
-from attn.worker import loop as loop_module
 from attn.worker import screen as screen_module
 from attn.worker.host import SliceFailed
-from attn.worker.loop import Loop
 from attn.worker.ring import Ring
-from attn.worker.screen import Bulk, Keeper, NoScreen, Screen
+from attn.worker.screen import NoScreen, Screen
+from tests.worker.screens import Session, payload
 
 
 @pytest.fixture(autouse=True)
@@ -24,22 +21,6 @@ def notes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(screen_module, "note", lines.append)
     return lines
-
-
-class Session:
-    """A ring and its screen, fed as the worker does."""
-
-    def __init__(self, *, emulator: bool = True, rows: int = 5, cols: int = 20) -> None:
-        self.ring = Ring()
-        self.screen = Screen(self.ring, rows, cols, 1000, emulator=emulator)
-
-    def write(self, data: bytes) -> tuple[bytes, list[tuple[str, str]]]:
-        self.ring.append(data)
-        return self.screen.feed(data)
-
-
-def payload(bulk: Bulk) -> bytes:
-    return b"".join(bulk[1])
 
 
 def shown(data: bytes, rows: int = 5, cols: int = 20) -> str:
@@ -248,117 +229,6 @@ def test_a_record_holds_what_scrolled_away() -> None:
     assert kept.joined.endswith("19\n" + "x" * 30 + "\n")
 
 
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 100_000
-        for module in (loop_module, screen_module):
-            monkeypatch.setattr(module, "now_ms", lambda: self.now)
-
-    def pass_ms(self, loop: Loop, keeper: Keeper, span: int, step: int = 100) -> None:
-        for _ in range(0, span, step):
-            self.now += step
-            loop.turn(idle=False)
-            while keeper.step():
-                continue
-
-
-class Disk:
-    """Counts what is written, and tells when."""
-
-    def __init__(self) -> None:
-        self.written: list[ScreenRecord] = []
-        self.arrived = threading.Event()
-
-    def __call__(self, kept: ScreenRecord) -> None:
-        self.written.append(kept)
-        self.arrived.set()
-
-    def wait(self) -> None:
-        assert self.arrived.wait(10)
-        self.arrived.clear()
-
-
-def test_the_screen_is_kept_when_output_stops_and_now_and_then_when_it_does_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    session, clock, loop, disk = Session(), Clock(monkeypatch), Loop(), Disk()
-    keeper = Keeper(session.screen, loop, disk)
-    session.write(b"a")
-    keeper.changed()
-    clock.pass_ms(loop, keeper, screen_module.QUIET_MS - 100)
-    assert disk.written == []
-    clock.pass_ms(loop, keeper, 200)
-    disk.wait()
-    assert [kept.text[:1] for kept in disk.written] == ["a"]
-    for _ in range(100):
-        session.write(b"b")
-        keeper.changed()
-        clock.pass_ms(loop, keeper, 1000)
-        with keeper._disk:  # a test's seconds are shorter than a write
-            pass
-    keeper.finish()
-    assert 3 <= len(disk.written) - 1 <= 5
-    assert disk.written[-1].offset == 101
-
-
-def test_a_screen_on_its_way_to_the_disk_is_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    session, clock, loop, disk = Session(), Clock(monkeypatch), Loop(), Disk()
-    slow, started = threading.Event(), threading.Event()
-
-    def write(kept: ScreenRecord) -> None:
-        started.set()
-        assert slow.wait(10)
-        disk(kept)
-
-    keeper = Keeper(session.screen, loop, write)
-    session.write(b"a")
-    keeper.changed()
-    clock.pass_ms(loop, keeper, 2 * screen_module.QUIET_MS)
-    assert started.wait(10)
-    session.write(b"b")
-    threading.Timer(0.05, slow.set).start()
-    keeper.finish()
-    assert [kept.offset for kept in disk.written] == [1, 2]
-
-
-def test_a_full_disk_is_noted_and_nothing_more(monkeypatch: pytest.MonkeyPatch, notes: list[str]) -> None:
-    session = Session()
-
-    def full(kept: ScreenRecord) -> None:
-        raise OSError(28, os.strerror(28))
-
-    Keeper(session.screen, Loop(), full).finish()
-    assert "No space left" in notes[0]
-
-
-def test_no_screen_is_kept_where_that_is_switched_off() -> None:
-    session, loop = Session(), Loop()
-    keeper = Keeper(session.screen, loop, None)
-    session.write(b"secret")
-    keeper.changed()
-    assert not loop.waits("save")
-    keeper.finish()
-    assert not keeper.step()
-
-
-def test_scrollback_is_compressed_once_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    session, clock, loop = Session(), Clock(monkeypatch), Loop()
-    keeper, compressed = Keeper(session.screen, loop, None), list[int]()
-    monkeypatch.setattr(Emulator, "compress", lambda self: compressed.append(clock.now))
-    session.write(b"x\r\n" * (screen_module.COMPRESS_BYTES // 3 + 1))
-    keeper.changed()
-    clock.pass_ms(loop, keeper, 5000)
-    keeper.changed()
-    clock.pass_ms(loop, keeper, screen_module.COMPRESS_MS - 100)
-    assert compressed == []
-    clock.pass_ms(loop, keeper, 200)
-    assert len(compressed) == 1
-    keeper.changed()
-    assert not loop.waits("compress")
-
-
 @pytest.mark.parametrize("form", ["text", "joined", "cells", "html"])
 @pytest.mark.parametrize("line", [b"\r\n", b"plain text of some length\r\n", b"\x1b[3%dmx\x1b[my" * 30 + b"\r\n"])
 def test_a_long_history_is_written_out_in_small_slices_in_every_form(form: str, line: bytes) -> None:
@@ -369,3 +239,22 @@ def test_a_long_history_is_written_out_in_small_slices_in_every_form(form: str, 
     sizes = [len(part) for part in slices]
     assert len(sizes) > 10
     assert max(sizes) < 64 << 10
+
+
+@pytest.mark.parametrize("before", [b"", b"\x1b[?1049h"])
+def test_scrollback_is_cut_from_the_oldest_line_and_may_grow_again(before: bytes) -> None:
+    session = Session(rows=24, cols=80)
+    session.screen = Screen(session.ring, 24, 80, 5000, emulator=True)
+    session.write(b"".join(b"line %d\r\n" % number for number in range(4000)) + before)
+    whole = session.screen.scrollback_bytes
+    assert whole == pytest.approx(4000 * 80 * 8, rel=0.01)
+    session.screen.cut_scrollback(whole // 4)
+    assert whole // 8 < session.screen.scrollback_bytes < whole // 2  # the library drops whole pages
+    session.screen.cut_scrollback(whole)
+    assert session.screen.cuts == 1
+    session.write(b"\x1b[?1049l" + b"".join(b"line %d\r\n" % number for number in range(4000, 7000)))
+    lines = payload(session.screen.show("text", None, 0)).decode().split("\n")
+    assert len(lines) > 3500
+    assert lines[-3] == "line 6999"
+    session.screen.cut_scrollback(0)
+    assert session.screen.scrollback_bytes < 200_000

@@ -23,6 +23,7 @@ from attn.daemon.lifecycle.adoption import Adoption
 from attn.daemon.lifecycle.lifecycle import Lifecycle
 from attn.daemon.peer import UnixPeer
 from attn.daemon.sessions.index import Index
+from attn.daemon.sessions.scrollback import ScrollbackBudget
 from attn.daemon.store.conditions import StoreConditions
 from attn.daemon.store.keeper import StoreKeeper
 from attn.daemon.workers.spawner import Spawner
@@ -122,6 +123,7 @@ class Daemon:
         await Adoption(hub, lifecycle).run()
         hub.start(hub.index.keep(), "index")
         hub.start(hub.index.keeper.watch(), "watch")
+        hub.start(ScrollbackBudget(hub).watch(), "scrollback")
         hub.start(_keep_house(hub.index.keeper, lifecycle), "housekeeping")
         log.info("attn %s serves %d sessions", attn.__version__, len(hub.sessions))
 

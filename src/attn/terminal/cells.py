@@ -9,8 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from attn.terminal.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, WIDE_SPACE, Link, Look, OpenPage, Row, base_of
-from attn.terminal.records import PRIMARY, Capture, Snapshot
+from attn.terminal.snapshot.pages import EMPTY, HEAD, PLAIN_STYLE, TAIL, WIDE_SPACE, Link, Look, OpenPage, Row, base_of
+from attn.terminal.snapshot.records import PRIMARY, Capture, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from attn.terminal import binding, keys
-from attn.terminal.records import Capture, SnapshotError
+from attn.terminal.outbox import DEFAULT_CELL_PX, Outbox
+from attn.terminal.snapshot.records import PRIMARY, Capture, SnapshotError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,21 +26,15 @@ _CAPTURE_HISTORY_BYTES: Final = 10 << 20
 _CONTINUATION_MAX_BYTES: Final = 4 << 20
 # A program's clipboard write travels as one JSON event, whose bound is 1 MiB.
 _CLIPBOARD_MAX_BYTES: Final = 256 << 10
-# Replies nobody has taken yet: more than any program waits for, little enough to forget about.
-_REPLIES_MAX_BYTES: Final = 1 << 20
 # What is kept of the last bytes, to know whether the last action printed a character.
 _TAIL_BYTES: Final = 1024
 _TITLE_MAX_CHARS: Final = 1024
-_DEFAULT_CELL_PX: Final = (8, 16)
 _DEFAULT_THEME: Final = ("#d4d4d4", "#1e1e1e", "#d4d4d4", "dark")
 _COLOR_OPTIONS: Final = (binding.OPT_COLOR_FOREGROUND, binding.OPT_COLOR_BACKGROUND, binding.OPT_COLOR_CURSOR)
 _MODE_BRACKETED_PASTE: Final = 2004
 _MODE_REPORT_COLOR_SCHEME: Final = 2031
 _MODE_ORIGIN: Final = 6
 _PALETTE_COLORS: Final = 256
-# XTGETTCAP Ms. Programs take it for a clipboard that can be read as well, and then wait for what is never answered.
-_CLIPBOARD_CAPABILITY: Final = b"\x1bP1+r4D73"
-_NO_CLIPBOARD_CAPABILITY: Final = b"\x1bP0+r4D73\x1b\\"
 # The one query of common programs that the library leaves out (DECXCPR), and the one that it answers in its place.
 _EXTENDED_POSITION: Final = b"\x1b[?6n"
 _POSITION: Final = b"\x1b[6n"
@@ -55,40 +50,6 @@ class EmulatorError(Exception):
     """The emulator cannot do what was asked; the message says which call failed."""
 
 
-class _Outbox:
-    """What the terminal said while it parsed. Of each kind of event only the newest counts, so it stays bounded."""
-
-    def __init__(self, rows: int, cols: int) -> None:
-        self.grid = (rows, cols, *_DEFAULT_CELL_PX)
-        self.is_dark = True
-        self.replies = bytearray()
-        self.events: dict[str, str] = {}
-
-    def reply(self, data: bytes) -> None:
-        if data.startswith(_CLIPBOARD_CAPABILITY):
-            data = _NO_CLIPBOARD_CAPABILITY
-        if len(self.replies) + len(data) <= _REPLIES_MAX_BYTES:
-            self.replies += data
-
-    def bell(self) -> None:
-        self.events["bell"] = ""
-
-    def title_changed(self) -> None:
-        self.events["title"] = ""
-
-    def directory_changed(self) -> None:
-        self.events["directory"] = ""
-
-    def clipboard(self, text: str) -> None:
-        self.events["clipboard"] = text
-
-    def size(self) -> tuple[int, int, int, int]:
-        return self.grid
-
-    def dark(self) -> bool:
-        return self.is_dark
-
-
 class Emulator:
     """One libghostty-vt terminal; not thread-safe.
 
@@ -100,7 +61,7 @@ class Emulator:
     def __init__(self, rows: int, cols: int, *, scrollback_lines: int = 10_000) -> None:
         self._scrollback_lines = scrollback_lines
         self._widest_cols = cols
-        self._outbox = _Outbox(rows, cols)
+        self._outbox = Outbox(rows, cols)
         self._tail = b""
         self._has_palette = False
         self._keys: binding.KeyEncoder | None = None
@@ -129,6 +90,23 @@ class Emulator:
         self._widest_cols = max(self._widest_cols, self.cols)
         limit = int(self._scrollback_lines * self._widest_cols * _BYTES_PER_CELL * _SCROLLBACK_SLACK)
         self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, limit)
+
+    @property
+    def scrollback_bytes(self) -> int:
+        """About how much the history takes while it is not compressed."""
+        if self.alternate_screen:  # the library counts the rows of the screen that is shown
+            try:
+                rows = parse(self._terminal.snapshot(0)).screens[PRIMARY].header.history_rows
+            except binding.LibraryError:
+                return 0  # a halved wide character; the next capture repairs it
+        else:
+            rows = self._terminal.number(binding.DATA_SCROLLBACK_ROWS, "size_t*")
+        return rows * self.cols * _BYTES_PER_CELL
+
+    def cut_scrollback(self, keep_bytes: int) -> None:
+        """Drop the oldest lines until about `keep_bytes` are left. It may grow again as before."""
+        self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, keep_bytes)
+        self._limit_scrollback()
 
     @property
     def rows(self) -> int:
@@ -227,8 +205,8 @@ class Emulator:
 
     def resize(self, rows: int, cols: int, width_px: int = 0, height_px: int = 0) -> None:
         """Change the grid. `width_px` and `height_px` are of the whole grid, 0 when unknown."""
-        cell_width = width_px // cols or _DEFAULT_CELL_PX[0]
-        cell_height = height_px // rows or _DEFAULT_CELL_PX[1]
+        cell_width = width_px // cols or DEFAULT_CELL_PX[0]
+        cell_height = height_px // rows or DEFAULT_CELL_PX[1]
         self._outbox.grid = (rows, cols, cell_width, cell_height)
         self._resize()
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attn.terminal import sequences
-from attn.terminal.pages import (
+from attn.terminal.snapshot.pages import (
     CLUSTER,
     EMPTY,
     HEAD,
@@ -24,8 +24,8 @@ from attn.terminal.pages import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from attn.terminal.pages import OpenPage, Row
-    from attn.terminal.records import Screen, Snapshot
+    from attn.terminal.snapshot.pages import OpenPage, Row
+    from attn.terminal.snapshot.records import Screen, Snapshot
 
 # One slice: about 1.5 ms on the slowest machine measured; a piece is a text or a sequence.
 _SLICE_PIECES: Final = 512

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from attn.terminal import sequences
 from attn.terminal.painter import Cell, Painter
-from attn.terminal.records import ALTERNATE, PRIMARY, Capture, SavedCursor, Screen, Snapshot
+from attn.terminal.snapshot.records import ALTERNATE, PRIMARY, Capture, SavedCursor, Screen, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from attn.terminal.records import ALTERNATE, MODES, PRIMARY
+from attn.terminal.snapshot.records import ALTERNATE, MODES, PRIMARY
 
 if TYPE_CHECKING:
-    from attn.terminal.pages import Link
-    from attn.terminal.records import ScreenHeader, Snapshot
+    from attn.terminal.snapshot.pages import Link
+    from attn.terminal.snapshot.records import ScreenHeader, Snapshot
 
 # (bit of the style flags, SGR parameter), in the order of emission; underline styles stand between the two.
 _ATTRIBUTES: Final = ((0, "1"), (2, "2"), (1, "3"))

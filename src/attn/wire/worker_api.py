@@ -33,7 +33,10 @@ theme     {foreground, background, cursor: "#rrggbb", scheme: "dark" | "light", 
           `palette` holds the first colours, the others are the usual ones; it may be left out
 remove    {} -> {}: end the program if it runs, then leave
 health    {} -> counters, all integers: fed_bytes, ring_bytes, connections, encode_failures, repairs, loop_max_us,
-          rss_kb
+          rss_kb, dropped_inputs, scrollback_bytes (as it is while in use), scrollback_compressed (0 or 1),
+          scrollback_cuts (how often lines were dropped by `scrollback`)
+scrollback  {compress: bool, keep_bytes: int | null} -> {scrollback_bytes}: drop the oldest lines until about
+          `keep_bytes` are left, then compress the rest; added after version 1
 
 HEAD = {payload: "snapshot" | "delta" | "tail" | "none", format, fidelity: "screen" | "tail" | "none", rows, cols,
         cursor: {row, col, visible}, alternate_screen, offset, taken_at_ms, total_bytes | null}

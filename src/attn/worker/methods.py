@@ -198,6 +198,14 @@ def _theme(worker: Worker, call: Call) -> list[Effect]:
     return worker.host.answer(call.connection, call.request_id, {})
 
 
+def _scrollback(worker: Worker, call: Call) -> list[Effect]:
+    if call.params.get("keep_bytes") is not None:
+        worker.screen.cut_scrollback(_integer(call.params, "keep_bytes", 0, 1 << 40))
+    if call.params.get("compress") is True:
+        worker.keeper.compress()
+    return worker.host.answer(call.connection, call.request_id, {"scrollback_bytes": worker.screen.scrollback_bytes})
+
+
 def _health(worker: Worker, call: Call) -> list[Effect]:
     ring, emulator = worker.host.ring, worker.screen.emulator
     answer = {
@@ -209,6 +217,9 @@ def _health(worker: Worker, call: Call) -> list[Effect]:
         "loop_max_us": worker.loop.max_us,
         "rss_kb": _rss_kb(),
         "dropped_inputs": worker.host.dropped_inputs,
+        "scrollback_bytes": worker.screen.scrollback_bytes,
+        "scrollback_compressed": int(worker.screen.compressed),
+        "scrollback_cuts": worker.screen.cuts,
     }
     return worker.host.answer(call.connection, call.request_id, answer)
 
@@ -239,6 +250,7 @@ METHODS: Final[dict[str, Callable[[Worker, Call], list[Effect]]]] = {
     "theme": _theme,
     "remove": _remove,
     "health": _health,
+    "scrollback": _scrollback,
 }
 FEATURES: Final = sorted([*METHODS, "input"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Final
 
@@ -11,21 +10,17 @@ from attn.core.vtfilter import QueryFilter, last_lines, plain_text, safe_cut
 from attn.terminal import cells
 from attn.terminal.emulator import SNAPSHOT_FORMAT, Emulator, EmulatorError
 from attn.terminal.keys import encode_paste
-from attn.terminal.records import Capture
 from attn.terminal.repaint import repaint
+from attn.terminal.snapshot.records import Capture
 from attn.worker.host import SliceFailed
-from attn.worker.loop import Loop, note, now_ms, wall_ms
+from attn.worker.loop import note
 from attn.worker.ring import Ring
 
 # What stands for a screen without an emulator, and what a bundle keeps raw: several full redraws of a TUI.
 TAIL_BYTES: Final = 256 << 10
 # A bundle keeps this much history: enough to read what happened, and a screen file stays below a megabyte.
 KEPT_HISTORY_LINES: Final = 1000
-# The screen goes to disk when output has been quiet this long, and in long output this often.
-QUIET_MS: Final = 2000
-SAVE_MS: Final = 30_000
-# Scrollback is compressed after this much quiet; the library gives back nothing worth its 5 ms from less output.
-COMPRESS_MS: Final = 10_000
+# The library gives back nothing worth the work from less output.
 COMPRESS_BYTES: Final = 256 << 10
 _SLICE_BYTES: Final = 64 << 10
 # Text is written out in slices of so many characters, at most 2 ms of work; a row counts for at least this many.
@@ -65,6 +60,8 @@ class Screen:
         self.failures = 0
         self._ring = ring
         self._resized_at = -1
+        self._compressed_at: int | None = None
+        self.cuts = 0
         if emulator:
             try:
                 if isinstance(emulator, Emulator):
@@ -107,6 +104,7 @@ class Screen:
         """Another grid, in cells and in pixels of the whole grid. Output before it cannot be applied after it."""
         self.rows, self.cols = rows, cols
         self._resized_at = self._ring.end
+        self._compressed_at = None  # wrapping the lines anew unpacks them
         if self.emulator is not None:
             try:
                 self.emulator.resize(rows, cols, width_px, height_px)
@@ -187,9 +185,28 @@ class Screen:
             html=parts["html"].decode(), joined=parts["joined"].decode(), **_split(parts["text"].decode(), rows),
         )  # fmt: skip
 
+    @property
+    def scrollback_bytes(self) -> int:
+        """What the history takes while it is not compressed."""
+        return self.emulator.scrollback_bytes if self.emulator else 0
+
+    @property
+    def compressed(self) -> bool:
+        """Whether nearly all of the history is compressed. Looking at it does not change that."""
+        return self._compressed_at is not None and self._ring.end - self._compressed_at <= COMPRESS_BYTES
+
     def compress(self) -> bool:
-        """Give memory back while nothing happens, a step of it. -> whether there is more to do"""
-        return self.emulator is not None and self.emulator.compress()
+        """Give memory back, a step of it. -> whether there is more to do"""
+        if self.emulator is not None and self.emulator.compress():
+            return True
+        self._compressed_at = self._ring.end
+        return False
+
+    def cut_scrollback(self, keep_bytes: int) -> None:
+        """Drop the oldest lines until about `keep_bytes` are left."""
+        if self.emulator is not None and self.emulator.scrollback_bytes > keep_bytes:
+            self.cuts += 1
+            self.emulator.cut_scrollback(keep_bytes)
 
     def _capture(self, *, frame_only: bool) -> Capture | None:
         if self.emulator is None:
@@ -228,83 +245,6 @@ class Screen:
         self.failures += 1
         self.emulator = None
         note(f"the emulator failed at offset {self._ring.end}, the raw output serves: {error!r}")
-
-
-class Keeper:
-    """Puts the screen on disk now and then, and gives memory back in quiet times."""
-
-    def __init__(self, screen: Screen, loop: Loop, write: Callable[[ScreenRecord], None] | None) -> None:
-        """`write` puts a record on disk and may take its time; None keeps no screens."""
-        self._screen = screen
-        self._loop = loop
-        self._write = write
-        self._changed_ms = 0
-        self._saved_ms = -SAVE_MS
-        self._compressed_at = 0
-        self._saving: Generator[None, None, ScreenRecord] | None = None
-        # Held while a record is on its way to the disk. Not `threading`: its import costs each fork 400 KB.
-        self._disk = _thread.allocate_lock()
-
-    def changed(self) -> None:
-        """The screen is another one now."""
-        self._changed_ms = now_ms()
-        if self._write is not None and not self._loop.waits("save"):
-            self._loop.after("save", QUIET_MS, self._save)
-        if self._screen.offset - self._compressed_at > COMPRESS_BYTES and not self._loop.waits("compress"):
-            self._loop.after("compress", COMPRESS_MS, self._compress)
-
-    def step(self) -> bool:
-        """A slice of the work; whether there was any."""
-        if self._saving is None:
-            return False
-        try:
-            next(self._saving)
-        except StopIteration as made:
-            self._saving = None
-            # fsync may take seconds on a busy disk, and the terminal must not wait for it.
-            self._disk.acquire()
-            _thread.start_new_thread(self._put, (made.value,))
-        return True
-
-    def finish(self) -> None:
-        """Put the last screen on disk, now."""
-        self._loop.cancel("save")
-        self._loop.cancel("compress")
-        if self._write is None:
-            return
-        self._saving = self._screen.record(wall_ms())
-        while self.step():
-            continue
-        with self._disk:
-            self._write = None
-
-    def _save(self) -> None:
-        wait_ms = min(self._changed_ms + QUIET_MS, self._saved_ms + SAVE_MS) - now_ms()
-        if self._disk.locked():
-            wait_ms = max(wait_ms, QUIET_MS)
-        if wait_ms > 0:
-            self._loop.after("save", wait_ms, self._save)
-            return
-        self._saved_ms = now_ms()
-        self._saving = self._screen.record(wall_ms())
-
-    def _put(self, record: ScreenRecord) -> None:
-        try:
-            assert self._write is not None
-            self._write(record)
-        except OSError as error:
-            note(f"the screen could not be kept: {error}")
-        finally:
-            self._disk.release()
-
-    def _compress(self) -> None:
-        quiet_ms = now_ms() - self._changed_ms
-        if quiet_ms < COMPRESS_MS:
-            self._loop.after("compress", COMPRESS_MS - quiet_ms, self._compress)
-            return
-        self._compressed_at = self._screen.offset
-        if self._screen.compress():
-            self._loop.after("compress", 0, self._compress)
 
 
 def _paint(form: str, capture: Capture, history: int | None) -> Iterator[bytes]:

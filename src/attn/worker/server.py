@@ -30,6 +30,7 @@ from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
 from attn.worker import methods
 from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
+from attn.worker.keeper import Keeper
 from attn.worker.listening import listen
 from attn.worker.loop import (
     READ,
@@ -44,11 +45,11 @@ from attn.worker.loop import (
     signal_pipe,
     take_signals,
     wall_ms,
-)
+)  # fmt: skip
 from attn.worker.program import pty
 from attn.worker.program.ending import Ladder, become_subreaper, process_table, tree_below
 from attn.worker.program.recording import Recording
-from attn.worker.screen import Keeper, Screen
+from attn.worker.screen import Screen
 
 READ_BYTES: Final = 64 << 10
 WRITE_BYTES: Final = 4 << 10
@@ -75,9 +76,8 @@ class Worker:
         self.bundle = bundle
         self.token = bundle.control()
         self.host = Host(methods.FEATURES, launch.first_offset)
-        self.screen = Screen(
-            self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, launch.emulator and (blank or True)
-        )
+        emulator = launch.emulator and (blank or True)
+        self.screen = Screen(self.host.ring, launch.rows, launch.cols, launch.scrollback_lines, emulator)
         self.loop = Loop()
         self.peers = Peers(self.loop, listener, self)
         self.sender = methods.Sender(self)

@@ -25,9 +25,10 @@ from attn.wire import worker_api as api
 from attn.wire.launch import LENGTH, pack_request, unpack_request
 from attn.worker import methods, server
 from attn.worker.host import Host
+from attn.worker.keeper import Keeper
 from attn.worker.loop import Loop, Peers, receive_order, signal_pipe, take_signals
 from attn.worker.program import pty
-from attn.worker.screen import Keeper, Screen
+from attn.worker.screen import Screen
 
 # The interpreter specialises code that ran eight times (CPython 3.11), and writes into its page until then.
 REHEARSALS: Final = 10

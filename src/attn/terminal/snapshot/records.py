@@ -2,8 +2,8 @@
 
 A snapshot is an envelope and records: TERMINAL, per screen SCREEN and its PAGEs oldest first, CONTINUATION, READY, then
 per screen HISTORY and its PAGEs newest first, FINISH. Everything a program can observe is in the part up to READY;
-HISTORY holds older rows of the scrollback. Pages (`attn.terminal.pages`) are decoded when somebody asks for their
-rows, so that reading a long history can be spread over time.
+HISTORY holds older rows of the scrollback. Pages (`snapshot.pages`) are decoded when somebody asks for their rows, so
+that reading a long history can be spread over time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from attn.terminal.pages import OpenPage, Page, Row, read_bytes, read_link
+from attn.terminal.snapshot.pages import OpenPage, Page, Row, read_bytes, read_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

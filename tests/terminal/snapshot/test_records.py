@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from attn.terminal.emulator import Emulator
-from attn.terminal.records import ALTERNATE, PRIMARY, SnapshotError, parse
+from attn.terminal.snapshot.records import ALTERNATE, PRIMARY, SnapshotError, parse
 
 
 def snapshot_bytes(output: bytes) -> bytes:

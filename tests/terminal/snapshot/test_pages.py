@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from attn.terminal.emulator import Emulator
-from attn.terminal.pages import CLUSTER, EMPTY, HEAD, PLAIN, TAIL, WIDE_SPACE, Line, Row
-from attn.terminal.records import PRIMARY
+from attn.terminal.snapshot.pages import CLUSTER, EMPTY, HEAD, PLAIN, TAIL, WIDE_SPACE, Line, Row
+from attn.terminal.snapshot.records import PRIMARY
 
 
 def line(output: str, number: int = 0, cols: int = 10) -> tuple[Row, Line, str]:

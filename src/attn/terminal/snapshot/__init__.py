@@ -1,0 +1,1 @@
+"""libghostty-vt's binary snapshot as typed records."""
