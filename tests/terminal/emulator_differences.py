@@ -33,6 +33,12 @@ KINDS = (
         [b"\x1b[?69h\x1b[3;8s\x1b[1;3Habcdefgh"],
     ),
     Kind(
+        "ISO protection: xterm.js does not know SPA and EPA",
+        r"\x1b[VW]",
+        "(primary|alternate) rows",
+        [b"a\x1bVbc\x1bWd\x1b[1K"],
+    ),
+    Kind(
         "soft reset: libghostty-vt does not know DECSTR",
         r"\x1b\[!p",
         r"charset|reverseWraparound|(primary|alternate) (saved|margins)|pen|insertMode|origin|wraparound",

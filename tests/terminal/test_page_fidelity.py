@@ -17,6 +17,7 @@ from tests.terminal.grammar import Grammar
 from tests.terminal.judge import Emulator, Recording, Resize, cuts, play, recordings, split_at
 from tests.terminal.page_judge import STATE, PageEmulator, attached, differences, judge, shown_text, snapshot_of, steps
 from tests.terminal.page_state import worker_state
+from tests.terminal.test_repaint import STATES as PAINTED
 
 FULL = "ATTN_TEST_FULL" in os.environ
 CUTS = 40 if FULL else 5
@@ -111,3 +112,15 @@ def test_both_emulators_put_every_character_into_the_same_cell(page: PageEmulato
         assert differences(live, worker) == []
         assert differences(restored, worker) == []
         emulator.close()
+
+
+@pytest.mark.parametrize("state", PAINTED)
+def test_the_page_has_every_state_that_it_can_have(page: PageEmulator, state: str) -> None:
+    """From a snapshot the same as the worker, field by field."""
+    emulator = Emulator(6, 20)
+    emulator.feed(PAINTED[state])
+    (restored,) = page.states(6, 20, [*snapshot_of(emulator), STATE])
+    found = differences(restored, worker_state(emulator.capture().snapshot))
+    kinds = [explained(one, PAINTED[state], resized=False) for one in found]
+    assert {kind and kind.name.partition(":")[0] for kind in kinds} <= {"left and right margins", "ISO protection"}
+    emulator.close()

@@ -6,9 +6,10 @@ import re
 
 import pytest
 
+from attn.terminal import sequences
 from attn.terminal.cells import text
 from attn.terminal.emulator import Emulator
-from attn.terminal.repaint import repaint
+from attn.terminal.repaint import _Cursors, repaint
 from attn.terminal.snapshot.records import ALTERNATE, PRIMARY, Capture, SnapshotError
 from tests.terminal.judge import copy_of, differences, judge, recordings
 
@@ -48,6 +49,8 @@ STATES = {
     "insert, no autowrap, newline mode": b"\x1b[4h\x1b[?7l\x1b[20h",
     "tab stops": b"\x1b[3g\x1b[5G\x1bH\x1b[11G\x1bH",
     "charsets": b"\x1b(0\x1b)A\x0e",
+    "charsets saved under another screen": b"\x1b(0\x1b7\x1b(B\x1b[?47h\x1b[Hlower case",
+    "single shift": b"\x1b*0abc\x1bN",
     "application keys": b"\x1b[?1h\x1b=",
     "mouse": b"\x1b[?1000h\x1b[?1002h\x1b[?1006h\x1b[?1004h",
     "mouse switched off by another mode": b"\x1b[?1002h\x1b[?1003h\x1b[?1003l",
@@ -160,3 +163,25 @@ def test_both_screens_are_in_a_snapshot() -> None:
     assert text(copy.capture()).startswith("file\n")
     copy.feed(b"\x1b[?1049l")
     assert text(copy.capture()).startswith("shell$ vi\n")
+
+
+PARTS = (
+    *("sgr", "hyperlink", "protection", "charsets", "reset_charsets", "single_shift", "kitty_keyboard"),
+    *("cursor_style", "tab_stops", "texts_and_colors", "mouse", "left_over_screen_modes", "modes", "margins"),
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_of_a_snapshot_is_needed(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any one of them some state above is lost, so the tests above would say so."""
+    captures = [captured(output) for output in STATES.values()]
+    monkeypatch.setattr(sequences, part, lambda *_: ("", "") if part == "protection" else "")
+    assert any(differences(capture, copy_of(capture).capture()) for capture in captures)
+
+
+def test_every_step_of_the_emission_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    captures = [captured(output) for output in STATES.values()]
+    for step in ("enter_alternate", "hidden_alternate", "save", "place"):
+        with monkeypatch.context() as without:
+            without.setattr(_Cursors, step, lambda *_: iter(()))
+            assert any(differences(capture, copy_of(capture).capture()) for capture in captures), step
