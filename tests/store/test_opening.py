@@ -124,22 +124,6 @@ def test_rows_that_break_the_unique_index_are_refused(home: Home) -> None:
     assert [made.at_ms for made in listed(home.backups)] == []
 
 
-PREFIXES = [
-    (done, count) for done, step in enumerate(MIGRATIONS) if done for count in range(1, len(step.statements) + 1)
-]
-
-
-@pytest.mark.parametrize(("done", "count"), PREFIXES)
-def test_every_half_done_step_is_finished_or_refused(home: Home, done: int, count: int) -> None:
-    step = MIGRATIONS[done]
-    at_step(home, done, *step.statements[:count])
-    try:
-        reopened(home).close()
-    except StoreFailure as failure:
-        assert failure.code == "half_applied" and 0 < count < len(step.statements)
-        refused(home, "half_applied")
-
-
 def test_a_newer_database_is_refused_with_who_wrote_it(home: Home) -> None:
     at_step(home, 4, "INSERT INTO migrations VALUES ('2031-future', 'x', '9.9.9', 1, 'run')",
             "UPDATE file_facts SET value = '9' WHERE key = 'min_reader'",
