@@ -52,6 +52,12 @@ class NativeTerminal:
         self._set_size(rows, cols)
         os.kill(self.process.pid, signal.SIGWINCH)
 
+    def hang_up(self) -> int:
+        """The window is closed; the exit status of the program."""
+        os.close(self._master)
+        self._master = os.open(os.devnull, os.O_RDWR)
+        return self.process.wait(LIMIT_S)
+
     def lines(self, history: int | None = 0) -> list[str]:
         """What a person sees, without the empty rows at the end."""
         return text(self.emulator.capture(), history).rstrip("\n").splitlines()

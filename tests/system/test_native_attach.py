@@ -256,6 +256,19 @@ def test_a_terminal_that_does_not_read_delays_nobody_and_shows_the_truth_when_it
         assert_untouched(terminal)
 
 
+def test_a_closed_window_is_a_detach(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", f"printf '{TUI}'; cat", rows=20, cols=60)["id"]
+    with attached(daemon, "attach", session) as terminal:
+        terminal.until_shown("full screen")
+        os.close(terminal.slave)  # the shell that would have it open as well went with the window
+        terminal.slave = os.open(os.devnull, os.O_RDWR)
+        assert terminal.hang_up() in (128 + signal.SIGHUP, 254)
+    stream = client.attach(session)
+    client.type(stream, b"still here\r")
+    client.until(lambda: stream.data.count(b"still here") == 2)
+
+
 def test_another_detach_key(cold: DaemonProcess) -> None:
     cold.home.root.mkdir(mode=0o700)
     cold.home.config.write_text('detach_key = "ctrl-b"\n')
