@@ -165,3 +165,14 @@ def test_a_session_that_ends_while_its_screen_is_being_sent_is_shown_to_its_end(
     assert f"last words {step}".encode() in stream.data
     again = late.attach(session)
     assert f"last words {step}".encode() in again.payloads[0]
+
+
+def test_more_attaches_at_once_than_a_worker_makes_screens_are_all_served(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "seq 1 3000; echo the last line; cat", rows=24, cols=80)["id"]
+    client.request("wait_session", session=session, text="the last line")
+    asked = [client.ask("attach_session", session=session) for _ in range(60)]
+    streams = [client.streams[client.result(request_id)["handle"]] for request_id in asked]
+    client.until(lambda: all(stream.painted for stream in streams))
+    assert {stream.results[0]["payload"] for stream in streams} == {"snapshot"}
+    assert len({stream.payloads[0] for stream in streams}) == 1 and b"the last line" in streams[0].payloads[0]
