@@ -108,6 +108,18 @@ def test_settings_that_a_shell_put_back_are_taken_again(ends: tuple[int, int]) -
     assert settings(slave) == before
 
 
+def test_a_stop_and_a_new_size_of_a_terminal_that_hung_up_are_no_failures() -> None:
+    master, slave = os.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 7, 33, 0, 0))
+    with Console(slave, slave) as console:
+        assert console.size() == (7, 33)
+        os.close(master)
+        console.make_raw()
+        assert console.size() == (7, 33)
+        assert console.read() is None
+    os.close(slave)
+
+
 def test_a_terminal_that_hangs_up_is_noticed() -> None:
     master, slave = pty.openpty()
     try:

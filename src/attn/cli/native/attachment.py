@@ -136,7 +136,7 @@ class NativeAttachment:
     def _typed(self) -> None:
         data = self._console.read()
         if data is None:
-            self._end = End(EXIT_DROPPED, "this terminal is gone")
+            self._end = self._end or End(EXIT_DROPPED, "this terminal is gone")
             return
         data, answers = self._from_terminal.feed(data)
         if self._passage.heard(answers) is not None:

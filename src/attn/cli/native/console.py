@@ -40,6 +40,7 @@ class Console:
             )
         self._in, self._out = input_fd, output_fd
         self._pending = bytearray()
+        self._size = (1, 1)
         self.written_bytes = 0
 
     def __enter__(self) -> Self:
@@ -55,7 +56,10 @@ class Console:
 
     def make_raw(self) -> None:
         """Raw and non-blocking; again after a stop, when the shell has put its own settings back."""
-        tty.setraw(self._in, termios.TCSADRAIN)
+        try:
+            tty.setraw(self._in, termios.TCSADRAIN)
+        except termios.error:
+            return  # a window that closes sends SIGCONT too: the terminal is gone, and `read` reports it
         for fd, flags in self._flags.items():
             fcntl.fcntl(fd, fcntl.F_SETFL, flags | os.O_NONBLOCK)
 
@@ -96,9 +100,13 @@ class Console:
         return len(self._pending)
 
     def size(self) -> tuple[int, int]:
-        """Rows and columns."""
-        size = os.get_terminal_size(self._out)
-        return max(size.lines, 1), max(size.columns, 1)
+        """Rows and columns; the last that were known of a terminal that is gone."""
+        try:
+            size = os.get_terminal_size(self._out)
+        except OSError:
+            return self._size
+        self._size = max(size.lines, 1), max(size.columns, 1)
+        return self._size
 
     def signals(self) -> set[int]:
         """The signals that arrived since the last call."""
