@@ -9,7 +9,7 @@ import pytest
 
 from attn.bundle.bundle import Bundle, BundleBusy, list_bundles
 from attn.bundle.files import BundleDamaged
-from attn.bundle.removal import drop_unborn, list_removals, retire
+from attn.bundle.removal import drop_socket, drop_unborn, list_removals, retire
 from tests.bundle.test_bundle import ID, META
 from tests.bundle.test_records import SCREEN, SPEC
 
@@ -63,3 +63,15 @@ def test_links_are_no_leftovers(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "zzzzzzzzzz.removed").symlink_to(bundle.path)
     (tmp_path / "zzzzzzzzzz.new").symlink_to(bundle.path)
     assert list_removals(tmp_path) == [] and drop_unborn(tmp_path) == []
+
+
+def test_a_dead_workers_socket_goes_and_a_living_ones_stays(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "w"
+    path.touch()
+    lock = bundle.acquire_lock()
+    drop_socket(bundle, path)
+    assert path.exists()
+    os.close(lock)
+    drop_socket(bundle, path)
+    assert not path.exists()
+    drop_socket(bundle, path)

@@ -51,8 +51,8 @@ async def test_the_house_is_kept_as_long_as_the_daemon_runs(monkeypatch: pytest.
         async def back_up(self) -> None:
             done.append("backup")
 
-        async def prune(self) -> None:
-            done.append("prune")
+        async def prune(self, *, by_age: bool) -> None:
+            done.append(f"prune, by age: {by_age}")
             if len(done) == 4:
                 twice.set()
 
@@ -60,4 +60,4 @@ async def test_the_house_is_kept_as_long_as_the_daemon_runs(monkeypatch: pytest.
     keeping = asyncio.ensure_future(main._keep_house(House(), House()))  # type: ignore[arg-type]
     await asyncio.wait_for(twice.wait(), 10)
     keeping.cancel()
-    assert done[:4] == ["backup", "prune"] * 2
+    assert done[:4] == ["backup", "prune, by age: False", "backup", "prune, by age: True"]

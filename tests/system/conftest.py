@@ -154,6 +154,13 @@ def make_daemon(env: Mapping[str, str] | None = None) -> DaemonProcess:
     return DaemonProcess(Path(tempfile.mkdtemp(prefix="ah-")) / "h", env or {})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    """Whatever the tests did to daemons, spawners and workers: none of them outlives the run."""
+    yield
+    wait_until(lambda: not processes.of_run(), START_LIMIT_S, "the last process of attn to end")
+
+
 @pytest.fixture
 def cold() -> Iterator[DaemonProcess]:
     """A home without a daemon."""

@@ -32,14 +32,22 @@ def descriptors(pid: int) -> int:
 
 def of_home(home: Home) -> dict[int, str]:
     """pid -> name of every process that was started with this ATTN_HOME: attn's own and the sessions' programs."""
-    wanted = f"ATTN_HOME={home.root}".encode()
+    return _with_variable(f"ATTN_HOME={home.root}")
+
+
+def of_run() -> dict[int, str]:
+    """pid -> name of attn's own processes that this run of the tests started; each run has a HOME of its own."""
+    return {pid: name for pid, name in _with_variable(f"HOME={os.environ['HOME']}").items() if name in OURS}
+
+
+def _with_variable(wanted: str) -> dict[int, str]:
     found: dict[int, str] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdecimal():
             continue
         try:
             with open(f"/proc/{entry}/environ", "rb") as environ:
-                if wanted not in environ.read().split(b"\0"):
+                if wanted.encode() not in environ.read().split(b"\0"):
                     continue
             found[int(entry)] = Path(f"/proc/{entry}/comm").read_text().strip()
         except OSError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from attn.bundle.identity import SPAWNER_NAME
 from tests.system import processes
 from tests.system.client import Client, Refused
 from tests.system.conftest import DaemonProcess
+from tests.system.driving import everything_works
 from tests.system.packages import Package
 from tests.waiting import wait_until
 
@@ -38,30 +38,6 @@ def cli(daemon: DaemonProcess, *arguments: str) -> subprocess.CompletedProcess[s
         [*daemon.command, *arguments], env=daemon.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
-
-
-def everything_works(client: Client, session: str, word: str) -> None:
-    """Every method of a worker, each once."""
-    stream = client.attach(session, rows=30, cols=100)
-    assert stream.results[0]["source"] == "live" and stream.results[0]["fidelity"] == "screen"
-    client.type(stream, f"{word} typed\r".encode(), request_id=900)
-    client.result(900)
-    client.until_output(stream, f"{word} typed\r\n{word} typed".encode())
-    events = [{"action": action, "key": "x", "code": "KeyX", "text": "x", "mods": 0} for action in ("press", "release")]
-    client.send("pty_keys", handle=stream.handle, events=events)
-    said = client.request("send_text", session=session, text=f"{word} sent", enter=True, confirm=True)
-    assert said["result"] == "confirmed"
-    client.request("wait_session", session=session, text=f"x{word} sent", timeout_ms=20_000)
-    for form in ("text", "ansi", "cells", "html"):
-        assert word.encode() in client.screen(session, form)[1]
-    assert json.loads(client.screen(session, "cells", history=None)[1])["rows"] == 30
-    client.request("resize_session", session=session, rows=25, cols=90)
-    client.until(lambda: (client.sessions[session]["rows"], client.sessions[session]["cols"]) == (25, 90))
-    client.request("resize_session", session=session)
-    client.request("rename_session", session=session, label=f"{word} named")
-    cells = client.attach(session, **{"as": "cells"})
-    assert json.loads(cells.payloads[0])["cols"] > 0
-    client.request("detach_session", handle=stream.handle)
 
 
 def the_daemon_works(daemon: DaemonProcess, client: Client) -> None:

@@ -50,6 +50,24 @@ def retire(bundle: Bundle) -> Removal:
     return Removal(bundle.session_id, folder + REMOVED)
 
 
+def drop_socket(bundle: Bundle, path: Path) -> None:
+    """Take away the socket that a killed worker left at `path`, the name that the home gives it, never one it says.
+
+    The session's lock is held meanwhile, so that no new worker can be listening there; while one lives nothing is
+    done. Raises OSError.
+    """
+    if not os.path.lexists(path) or bundle.lock_held():
+        return
+    try:
+        lock = bundle.acquire_lock()
+    except BundleBusy:
+        return  # a worker came in this very moment
+    try:
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(lock)
+
+
 def list_removals(run_dir: Path) -> list[Removal]:
     """The removals under `run_dir` that are not complete. Raises OSError."""
     return [Removal(name, os.path.join(run_dir, name + REMOVED)) for name in _staged(run_dir, REMOVED)]

@@ -20,6 +20,7 @@ from attn.daemon.handlers.desk import Desk
 from attn.daemon.handlers.dispatch import Dispatch
 from attn.daemon.hub import Hub
 from attn.daemon.lifecycle.adoption import Adoption
+from attn.daemon.lifecycle.clock import WallClock
 from attn.daemon.lifecycle.lifecycle import Lifecycle
 from attn.daemon.peer import UnixPeer
 from attn.daemon.sessions.index import Index
@@ -161,9 +162,10 @@ class Daemon:
 
 
 async def _keep_house(keeper: StoreKeeper, lifecycle: Lifecycle) -> None:
+    clock = WallClock()
     while True:
         await keeper.back_up()
-        await lifecycle.prune()
+        await lifecycle.prune(by_age=clock.believed())
         await asyncio.sleep(HOUSEKEEPING_EVERY_S)
 
 

@@ -31,9 +31,20 @@ async def test_old_and_surplus_sessions_are_forgotten(desk: Desk, monkeypatch: p
         session = add(desk.hub, session_id)
         desk.hub.session_ended(session, ExitView(code=0, signal=None, at_ms=now_ms() - age_ms))
     running = add(desk.hub, "eeeeeeeeee")
-    await desk.lifecycle.prune()
+    await desk.lifecycle.prune(by_age=True)
     assert set(desk.hub.sessions) == {"aaaaaaaaaa", "bbbbbbbbbb", running.id}
     assert {path.name for path in desk.hub.home.run.iterdir()} == set(desk.hub.sessions)
+
+
+async def test_age_alone_forgets_only_what_ended_and_only_by_a_clock_that_is_believed(desk: Desk) -> None:
+    long_ago = now_ms() - ending.ENDED_KEPT_MS - 5000
+    old, interrupted = add(desk.hub, "aaaaaaaaaa"), add(desk.hub, "bbbbbbbbbb")
+    desk.hub.session_ended(old, ExitView(code=0, signal=None, at_ms=long_ago))
+    interrupted.state, interrupted.last_output_at_ms = "recoverable", long_ago
+    await desk.lifecycle.prune(by_age=False)
+    assert set(desk.hub.sessions) == {old.id, interrupted.id}
+    await desk.lifecycle.prune(by_age=True)
+    assert set(desk.hub.sessions) == {interrupted.id}
 
 
 async def test_a_worker_that_never_came_is_lost_and_removable(desk: Desk) -> None:

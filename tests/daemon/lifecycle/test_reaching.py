@@ -193,4 +193,4 @@ async def test_nobody_listens(desk: Desk) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(desk.hub.home.worker_socket(session.id)))
     assert not await desk.lifecycle.reach(session)
-    assert session.state == "lost" and desk.hub.home.worker_socket(session.id).exists()
+    assert session.state == "lost" and not desk.hub.home.worker_socket(session.id).exists()

@@ -103,6 +103,8 @@ class Adoption:
         log.info("recovery: %s", ", ".join(f"{n} {word}" for word, n in self._counts.items()) or "nothing to recover")
         hub.recovered(dict(self._counts), self._gone)
         for action in plan:
+            if isinstance(action, Conclude):
+                hub.start(self._lifecycle.sweep(hub.sessions[action.session_id]), f"sweep-{action.session_id}")
             if isinstance(action, Adopt | Drain | Conclude | Complete) and action.then != "none":
                 session = hub.sessions[action.session_id]
                 hub.start(self._lifecycle.complete(session), f"complete-{session.id}")

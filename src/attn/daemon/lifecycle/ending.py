@@ -81,6 +81,7 @@ class Ending(Reaching):
     async def _retire(self, session: Session) -> Removal | None:
         """Decide that it is no more; None when it has no bundle. Raises AttnError; then it is still there."""
         await self.worker_left(session)
+        await self.sweep(session)
         try:
             async with session.busy:
                 return await self._hub.disk(retire, session.bundle)
@@ -103,12 +104,16 @@ class Ending(Reaching):
         except (OSError, BundleDamaged) as error:
             log.error("not all of it could be removed: %s", error, extra={"session": removal.session_id})
 
-    async def prune(self) -> None:
-        """Forget ended sessions that are too old or too many (the newest stay)."""
+    async def prune(self, *, by_age: bool) -> None:
+        """Forget ended sessions that are too many (the newest stay) or, if `by_age`, that ended too long ago.
+
+        What could be started again did not end: it is kept as long as there is room.
+        """
         ended = [session for session in self._hub.sessions.values() if not session.running]
         ended.sort(key=_ended_at_ms, reverse=True)
         for place, session in enumerate(ended):
-            if place >= ENDED_KEPT_MAX or now_ms() - _ended_at_ms(session) > ENDED_KEPT_MS:
+            old = session.state == "exited" and now_ms() - _ended_at_ms(session) > ENDED_KEPT_MS
+            if place >= ENDED_KEPT_MAX or (by_age and old):
                 try:
                     await self.remove(session, force=False)
                 except AttnError as error:

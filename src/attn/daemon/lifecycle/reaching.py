@@ -15,6 +15,7 @@ from attn.bundle import identity
 from attn.bundle.bundle import SCREEN, Bundle
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import ExitRecord, Spec, WorkerRecord
+from attn.bundle.removal import drop_socket
 from attn.daemon.hub import Hub
 from attn.daemon.lifecycle import programs
 from attn.daemon.sessions.live import Session, ignored, now_ms
@@ -108,6 +109,15 @@ class Reaching:
         session.has_screen, session.worker_build = left.has_screen, left.build
         session.recoverable = left.repeatable
         self._hub.session_found(session, left.alive, left.ended)
+        if not left.alive:
+            await self.sweep(session)
+
+    async def sweep(self, session: Session) -> None:
+        """Its worker is gone, perhaps without taking its socket along."""
+        try:
+            await self._hub.disk(drop_socket, session.bundle, self._hub.home.worker_socket(session.id))
+        except OSError as error:
+            log.info("a socket may be left behind: %s", error, extra={"session": session.id})
 
     def probe(self, session: Session) -> None:
         """Ask on until it is reached or gone, beside everything else."""

@@ -270,7 +270,9 @@ class StoreKeeper:
         due_ms = BACKUP_EVERY_MS if self._backed_up_changes >= 0 else BACKUP_AFTER_START_MS
         try:
             changes = await self._run(store.database.changes)
-            if changes == self._backed_up_changes or (newest is not None and now_ms() - newest.at_ms < due_ms):
+            # One that was made while the clock stood years ahead is not young until then.
+            young = newest is not None and 0 <= now_ms() - newest.at_ms < due_ms
+            if changes == self._backed_up_changes or young:
                 return
             await self._run(store.check_thoroughly)
         except StoreFailure as failure:
