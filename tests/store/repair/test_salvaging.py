@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from attn.paths import Home
-from attn.store import open_store, schema
+from attn.store import StoreFailure, open_store, schema
 from attn.store.repair import carving, image, proposals
 from attn.store.repair.image import PAGE_BYTES
 from tests.store.repair.conftest import DAMAGES, KEYS, NOW_MS, SESSIONS, contents, session
@@ -71,6 +71,7 @@ def test_nothing_is_lost_beyond_the_damaged_page(full: Home, damage: Callable[[r
 
 def test_pages_of_a_foreign_log_do_not_count(full: Home, tmp_path: Path) -> None:
     before = contents(image.plain(image.read(full.database)) or b"")
+    full.sentinel.unlink()  # so that nobody knows
     other = Home(tmp_path / "o", tmp_path / "s", is_default=False)
     other.root.mkdir()
     store = open_store(other, now_ms=NOW_MS)
@@ -84,6 +85,7 @@ def test_pages_of_a_foreign_log_do_not_count(full: Home, tmp_path: Path) -> None
 
 def test_a_whole_foreign_log_is_left_aside(full: Home, tmp_path: Path) -> None:
     before = contents(image.plain(image.read(full.database)) or b"")
+    full.sentinel.unlink()  # so that nobody knows
     other = sqlite3.connect(tmp_path / "o.db", isolation_level=None)
     other.executescript("PRAGMA journal_mode = WAL; BEGIN;" + SCHEMA_SQL.read_text() + "COMMIT;")
     other.execute("INSERT INTO file_facts VALUES ('uuid', 'another')")
@@ -94,13 +96,31 @@ def test_a_whole_foreign_log_is_left_aside(full: Home, tmp_path: Path) -> None:
     assert "the log belongs to another database and is left aside" in proposal.lines
 
 
+def test_an_old_log_of_the_same_database_is_left_aside_when_the_last_daemon_says_so(full: Home) -> None:
+    store = open_store(full, now_ms=NOW_MS)
+    store.sessions.upsert(session(7000))
+    old = full.database.with_name("attn.db-wal").read_bytes()
+    store.sessions.delete("sess07000")
+    store.settings.set("theme", "light")
+    store.close()
+    before = contents(image.plain(image.read(full.database)) or b"")
+    full.database.with_name("attn.db-wal").write_bytes(old)
+    assert contents(image.whole(image.read(full.database)) or b"") != before, "SQLite itself would take the old rows"
+    proposal = proposals.salvage(full, (), NOW_MS)
+    assert contents(proposal.image) == before and "1 rows are only found with that log" in "\n".join(proposal.lines)
+    with pytest.raises(StoreFailure, match="wal_mismatch"):
+        proposals.schema_repair(full, NOW_MS)
+
+
 def test_what_is_only_in_the_log_is_read(full: Home) -> None:
     store = open_store(full, now_ms=NOW_MS)
     store.sessions.upsert(session(7000))
     kept = {name: (full.root / name).read_bytes() for name in ("attn.db", "attn.db-wal")}
+    running = full.sentinel.read_bytes()
     store.close()
     for name, data in kept.items():
         (full.root / name).write_bytes(data)
+    full.sentinel.write_bytes(running)
     proposal = proposals.salvage(full, (), NOW_MS)
     assert ("sess07000",) in contents(proposal.image)["sessions"] and proposal.lost == 0
 

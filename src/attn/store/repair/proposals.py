@@ -12,7 +12,9 @@ import attn
 from attn.paths import Home
 from attn.store import backup, schema
 from attn.store.database import Database
-from attn.store.failures import StoreFailure
+from attn.store.failures import StoreFailure, classify_os
+from attn.store.file import probes
+from attn.store.file.sentinel import Sentinel
 from attn.store.opening import decide
 from attn.store.repair import image, reading, salvaging
 from attn.store.repair.image import Files
@@ -62,6 +64,9 @@ def propose(home: Home, kind: Kind, source: str, bundles: Collection[str], now_m
 def schema_repair(home: Home, now_ms: int) -> Proposal:
     """Every row of a sound database, in one with the schema and the history that attn needs. Raises StoreFailure."""
     files = _present(home)
+    if _left_by_others(home, files):
+        text = f"{files.real}-wal is not the log that {home.database} was used with"
+        raise StoreFailure("wal_mismatch", text, path=home.database)
     whole = image.whole(files) or b""
     database = Database.of_image(whole)
     try:
@@ -83,7 +88,7 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
     sources = salvaging.sources(files)
     for source in sources:
         _refuse_others(source)
-    found = salvaging.combine(sources)
+    found = salvaging.combine(sources, foreign_log=_left_by_others(home, files))
     done = transfer(found.tables, found.uuid, now_ms)
     lost = {name: keys for name, keys in found.lost.items() if keys}
     back = sum(key[0] in bundles for key in lost.get("sessions", ()))
@@ -166,6 +171,18 @@ def verified(path: Path, whole: bytes, files: Files) -> dict[str, int]:
         return {name: int(str(database.one(f'SELECT count(*) FROM "{name}"'))) for name in tables}
     finally:
         database.close()
+
+
+def _left_by_others(home: Home, files: Files) -> bool:
+    """Whether the last daemon says that the log which stands there is not of this database."""
+    try:
+        before = Sentinel.read(home.sentinel)
+    except OSError as error:
+        raise classify_os(error, home.sentinel) from error
+    if before is None or not files.log or not files.database:
+        return False
+    origin = probes.log_origin(files.real)
+    return before.clean or (None not in (origin, before.log_origin) and origin != before.log_origin)
 
 
 def _strays(files: Files) -> list[str]:

@@ -68,12 +68,12 @@ def sources(files: Files) -> list[Source]:
     return [_source(title, data, files.real) for title, data in ways if data]
 
 
-def combine(found: list[Source]) -> Combined:
-    """The best source, and what others and bare pages add to it."""
+def combine(found: list[Source], *, foreign_log: bool) -> Combined:
+    """The best source, and what others and bare pages add to it. foreign_log: the log is known not to belong here."""
     result = Combined()
     if not found:
         return result
-    found = _own(found, result)
+    found = _own(found, result, foreign_log=foreign_log)
     best = next((source for source in found if source.sound), found[0])
     result.uuid = next((source.uuid for source in [best, *found] if source.uuid), None)
     tables = {table.name: table for table in best.found.tables.values()}
@@ -100,13 +100,23 @@ def combine(found: list[Source]) -> Combined:
     return result
 
 
-def _own(found: list[Source], result: Combined) -> list[Source]:
+def _own(found: list[Source], result: Combined, *, foreign_log: bool) -> list[Source]:
     """The sources that are this database: a log of another one makes another one of it."""
-    plain = found[-1]
-    if len(found) > 1 and plain.uuid and found[0].uuid and found[0].uuid != plain.uuid:
+    plain, whole = found[-1], found[0]
+    if len(found) == 1:
+        return found
+    if foreign_log or (plain.uuid and whole.uuid and whole.uuid != plain.uuid):
         result.notes.append("the log belongs to another database and is left aside")
+        more = sum(len(_keys(whole, name) - _keys(plain, name)) for name in whole.found.tables)
+        if more:
+            result.notes.append(f"{more} rows are only found with that log; it is kept with the old files")
         return [plain]
     return found
+
+
+def _keys(source: Source, name: str) -> set[Key]:
+    table = source.found.tables.get(name)
+    return {key_of(name, row) for row in table.rows} if table and name not in OWN_TABLES else set()
 
 
 def _supplement(tables: dict[str, Table], rows: dict[str, list[reading.Record]], whence: str, result: Combined) -> None:
