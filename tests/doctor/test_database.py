@@ -12,6 +12,7 @@ from attn.doctor import database
 from attn.doctor.scene import Scene
 from attn.paths import Home
 from attn.store import open_store
+from attn.store.file.sentinel import Sentinel
 from attn.store.repair import intent
 from attn.store.repair.intent import Intent
 from tests.doctor.conftest import NOW_MS, ROW, answered, look
@@ -102,6 +103,10 @@ def test_a_repair_that_waits(scene: Scene) -> None:
 def test_the_sentinel(scene: Scene) -> None:
     assert "closed in order" in look(scene, database.sentinel)["ok"]
     assert "a daemon uses" in look(answered(scene), database.sentinel)["ok"]
+    before = Sentinel.read(scene.home.sentinel)
+    assert before is not None
+    replace(before, newest_version="99.0.0", newest_python="/new/python").write(scene.home.sentinel)
+    assert "binary_mismatch: attn 99.0.0" in look(scene, database.sentinel)["warn"]
     scene.home.sentinel.unlink()
     scene.home.sentinel.mkdir()
     assert "cannot be read" in look(scene, database.sentinel)["fail"]

@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import attn
 from attn.doctor.scene import Finding, Scene, fail, of_code, ok, warn
 from attn.store import StoreFailure, backup, schema
 from attn.store.database import Database
 from attn.store.file import holders, probes
-from attn.store.file.sentinel import Sentinel
+from attn.store.file.sentinel import Sentinel, older
 from attn.store.migrations import MIGRATIONS
 from attn.store.opening import decide, look
 from attn.store.repair import image, intent, proposals
@@ -96,6 +97,9 @@ def sentinel(scene: Scene) -> Iterator[Finding]:
     running = scene.answer is not None
     ended = "closed in order" if found.clean else "not closed in order; the next start checks it thoroughly"
     state = "a daemon uses the database" if running else ended
+    if older(attn.__version__, found.newest_version):
+        text = f"attn {found.newest_version} has used this database, this is attn {attn.__version__}"
+        yield of_code(scene, "sentinel", "binary_mismatch", text, Path(found.newest_python))
     yield ok("sentinel", f"last used by attn {found.app_version or 'of an unknown version'}; {state}", path)
 
 

@@ -173,6 +173,17 @@ def test_a_full_disk_is_known_before(full: Home, monkeypatch: pytest.MonkeyPatch
     assert tree(full) == before and not full.aside.exists()
 
 
+def test_a_person_who_interrupts_it_finds_everything_as_it_was(full: Home) -> None:
+    before = with_log(full)
+
+    def interrupted(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        promotion.put_in_place(full, small(full), NOW_MS, interrupted)
+    assert tree(full) == before and not full.intent.exists() and not list(full.aside.iterdir())
+
+
 def test_a_link_is_put_aside_and_its_target_left_alone(full: Home, tmp_path: Path) -> None:
     real = tmp_path / "elsewhere.db"
     full.database.rename(real)

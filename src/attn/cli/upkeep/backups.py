@@ -48,10 +48,11 @@ def _made_here(home: Home, target: Path | None) -> Backup:
     """Without a daemon, but under its lock, so that none begins meanwhile."""
     from attn.store import StoreFailure, backup
     from attn.store.database import Database
+    from attn.store.opening import look
     from attn.store.repair import intent
 
     intent.refuse_unfinished(home)
-    if not home.database.exists():
+    if not look(home):
         raise StoreFailure("missing_file", f"{home.database} is not there", path=home.database)
     with standstill(home, "attn backup"):
         database = Database.open(home.database)

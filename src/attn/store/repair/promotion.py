@@ -54,7 +54,7 @@ def put_in_place(home: Home, proposal: Proposal, now_ms: int, progress: Progress
         intents.write(home, begun)
         _build(home, begun, proposal, progress)
         begun = intents.promoting(home, begun)
-    except (OSError, StoreFailure) as error:
+    except (OSError, StoreFailure, KeyboardInterrupt) as error:
         abort(home, begun)
         raise classify_os(error, home.database) if isinstance(error, OSError) else error from error
     return finish(home, begun)
