@@ -96,12 +96,12 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
     lines = [*found.notes, *_carried(done)]
     if gone:
         named = [f"{name} {' '.join(map(str, key))}" for name, keys in lost.items() for key in sorted(keys, key=str)]
-        lines.append(f"lost: {gone} rows, at least: {_some(named)}" if found.uncertain else
-                     f"lost: {gone} rows: {_some(named)}")  # fmt: skip
+        lines.append(f"lost: {gone} rows: {_some(named)}")
         if back:
             lines.append(f"of these, {back} sessions come back from their own files when the daemon starts")
-    elif found.uncertain:
-        lines.append("lost: perhaps rows that nothing names any more")
+    if found.uncertain:
+        most = f", up to {found.unnamed}" if found.unnamed else ""
+        lines.append(f"lost: perhaps {'more ' if gone else ''}rows that nothing names any more{most}")
     written = {name: sorted(keys, key=str)[:WRITTEN] for name, keys in lost.items()}
     proposal = _proposal("salvage", done, lines, {"lost": written}, lost=gone, uncertain=found.uncertain)
     return replace(proposal, needed=not (found.well and not _strays(files) and not done.dropped))

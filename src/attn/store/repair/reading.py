@@ -27,7 +27,8 @@ _NO_ROWID: Final = 1 << 62  # above every row id that SQLite gave out by countin
 class Table:
     """What was read of one table, newest row first.
 
-    damaged: some of it could not be read; known: keys that its index names; illegible: rows whose text is no text.
+    damaged: some of it could not be read; known: keys that its index names, all of them if `indexed`; illegible: rows
+    whose text is no text; unreadable: row ids at which there may have been a row.
     """
 
     name: str
@@ -35,6 +36,8 @@ class Table:
     rows: list[Record] = field(default_factory=list)
     damaged: bool = False
     known: set[Key] = field(default_factory=set)
+    indexed: bool = False
+    unreadable: int = 0
     illegible: list[Record] = field(default_factory=list)
 
 
@@ -123,6 +126,9 @@ class _Scan:
             if low < high:
                 middle = (low + high) // 2
                 gaps += [(low, middle), (middle + 1, high)]
+            else:
+                self._table.unreadable += low == high
+        self._table.unreadable += sum(high - low + 1 for low, high in gaps)
         return self._rows
 
     def single(self, rowid: int) -> dict[int, Row]:
@@ -159,6 +165,7 @@ def _indexed(database: Database, table: Table, keys: tuple[str, ...]) -> dict[in
                 f"SELECT rowid, {columns} FROM {_quoted(table.name)} ORDER BY {order} {direction}"
             ):
                 found[int(str(rowid))] = tuple(_rough(value) for value in values)
+            table.indexed = direction == "ASC"
             break
         except StoreFailure:
             table.damaged = True

@@ -42,14 +42,17 @@ class Source:
 
 @dataclass
 class Combined:
-    """lost: keys that are known to have been there; uncertain: there may have been more; well: nothing was wrong;
-    notes: for people.
+    """What there is, and what is known not to be.
+
+    lost: keys that are known to have been there; uncertain: there may have been more, at most `unnamed` of them if that
+    is known; well: nothing was wrong; notes: for people.
     """
 
     tables: list[Table] = field(default_factory=list)
     uuid: str | None = None
     lost: dict[str, set[Key]] = field(default_factory=dict)
     uncertain: bool = False
+    unnamed: int = 0
     well: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -93,7 +96,10 @@ def combine(found: list[Source], *, foreign_log: bool) -> Combined:
         known = set().union(*(source.found.tables[name].known for source in found if name in source.found.tables))
         if name not in OWN_TABLES and (table.illegible or not best.sound):
             result.lost[name] = known - have
-        result.uncertain |= table.damaged and not table.known
+        named = any(source.found.tables[name].indexed for source in found if name in source.found.tables)
+        if table.damaged and not named:
+            result.uncertain = True
+            result.unnamed += max(0, table.unreadable - len(result.lost.get(name, ())))
     result.well = best.sound and best.refusal is None and not best.found.damaged and best.dangling == 0
     result.uncertain |= not best.found.readable
     result.tables = list(tables.values())
@@ -131,6 +137,7 @@ def _supplement(tables: dict[str, Table], rows: dict[str, list[reading.Record]],
             if key not in have and None not in key:
                 have.add(key)
                 table.rows.append(record)
+                table.unreadable -= 1
                 added += 1
     if added:
         result.notes.append(f"{added} rows were only found {whence}; some may have been removed before")
