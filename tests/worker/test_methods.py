@@ -309,6 +309,16 @@ def test_input_is_answered_when_the_terminal_took_all_of_it(tmp_path: Path) -> N
             assert client.answers[41]["ok"] == {"written": 200_000}
 
 
+def test_answers_that_nobody_reads_leave_room_for_a_person(tmp_path: Path) -> None:
+    asking = "stty raw -echo; yes \"$(printf '\\033[c')\" | head -c 1000000; printf done; exec sleep 60"
+    with inside(tmp_path, "sh", "-c", asking) as worker, attached(worker) as client:
+        client.wait_text("done")
+        before = worker.host.accepted_bytes
+        assert 0 < before < 200_000 and client.call("health")["dropped_inputs"] > 0
+        client.type(b"x" * 40_000)
+        turn_until(worker, lambda: worker.host.accepted_bytes == before + 40_000, "what was typed")
+
+
 def test_input_that_nobody_reads_neither_blocks_nor_grows(tmp_path: Path) -> None:
     with inside(tmp_path, "sh", "-c", "stty raw -echo; printf ready; while :; do printf .; sleep 0.02; done") as worker:
         with attached(worker) as client:

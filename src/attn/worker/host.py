@@ -16,6 +16,8 @@ from attn.worker.ring import Ring
 
 # Keystrokes, pastes and answers to queries that the program has not read yet.
 INPUT_MAX_BYTES: Final = 1 << 20
+# Answers to queries are typed only while less than this is unread.
+ANSWERS_MAX_BYTES: Final = 64 << 10
 # Bulk results in work on one connection; a daemon asks for one per attached client.
 BULKS_MAX: Final = 32
 ACTIVITY_MS: Final = 1000
@@ -282,6 +284,16 @@ class Host:
         self._input_bytes += len(data)
         self.accepted_bytes += len(data)
         return self.typed(0) if not data else []
+
+    def reply(self, answers: bytes) -> list[Effect]:
+        """Queue a terminal's answers, in the same order as all that is typed.
+
+        A program that asks and never reads gets no more of them, so that there is room for what a person types.
+        """
+        if self.exit is not None or self._input_bytes + len(answers) > ANSWERS_MAX_BYTES:
+            self.dropped_inputs += 1
+            return []
+        return self.type(answers)
 
     @property
     def pending_input(self) -> memoryview:

@@ -29,7 +29,7 @@ from attn.terminal.emulator import SNAPSHOT_FORMAT, Emulator
 from attn.wire import worker_api as api
 from attn.wire.launch import Launch, unpack_request
 from attn.worker import methods
-from attn.worker.host import Call, Close, Effect, Exit, Host, InputRefused, Later, Leave, Record, Send, Timer
+from attn.worker.host import Call, Close, Effect, Exit, Host, Later, Leave, Record, Send, Timer
 from attn.worker.keeper import Keeper
 from attn.worker.listening import listen
 from attn.worker.loop import (
@@ -224,10 +224,8 @@ class Worker:
         self._write_terminal()
 
     def _reply(self, replies: bytes) -> None:
-        try:
-            self.type(replies)
-        except InputRefused:
-            return  # a program that asks and never reads the answers; counted in `health`
+        self.perform(self.host.reply(replies))
+        self._write_terminal()
 
     def _write_terminal(self) -> None:
         while self._open and (pending := self.host.pending_input):
