@@ -47,6 +47,7 @@ EXIT_BY_CODE: Final[dict[str, int]] = {
     "worker_unreachable": EXIT_UNREACHABLE,
     "session_ended": EXIT_UNREACHABLE,
     "screen_unavailable": EXIT_UNREACHABLE,
+    "emulator_unavailable": EXIT_UNREACHABLE,
     "home_unwritable": EXIT_HOME,
     "home_invalid": EXIT_HOME,
     "socket_path_too_long": EXIT_HOME,
