@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import msgspec
 import pytest
@@ -85,8 +86,9 @@ def test_endings(view: ExitView | None, words: str) -> None:
 
 
 def test_the_state_of_an_ended_session_says_how() -> None:
-    ended = msgspec.structs.replace(SESSION, state="exited", exit=ExitView(code=0, signal=None, at_ms=0))
-    assert [render.state_words(SESSION), render.state_words(ended)] == ["running", "exit 0"]
+    hour_ago_ms = time.time_ns() // 1_000_000 - 3_700_000
+    ended = msgspec.structs.replace(SESSION, state="exited", exit=ExitView(code=0, signal=None, at_ms=hour_ago_ms))
+    assert [render.state_words(SESSION), render.state_words(ended)] == ["running", "exit 0, 1h ago"]
 
 
 def test_the_home_directory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:

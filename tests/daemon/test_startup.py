@@ -14,6 +14,7 @@ from attn.daemon import startup
 from attn.errors import AttnError
 from attn.lock import HomeLock
 from attn.paths import DEFAULT_PORT, Home
+from tests.daemon.scripted import bundle
 
 
 @pytest.fixture
@@ -124,3 +125,14 @@ def test_a_port_is_kept_whole_or_not_at_all(home: Home, monkeypatch: pytest.Monk
     monkeypatch.setattr(os, "fsync", lambda file: (synced.append(os.fstat(file).st_ino), fsync(file)))
     startup.bind_port(home, None).close()
     assert home.port.stat().st_ino in synced
+
+
+def test_a_lost_id_is_taken_from_the_sessions_if_they_agree(home: Home) -> None:
+    first = bundle(home.run, "aaaaaaaaaa", daemon_id="0123456789ab")
+    assert startup.daemon_id(home) == "0123456789ab"
+    home.daemon_id.unlink()
+    bundle(home.run, "bbbbbbbbbb", daemon_id="another")
+    assert startup.daemon_id(home) not in ("0123456789ab", "another")
+    home.daemon_id.unlink()
+    (first.path / "spec.json").write_text("{")
+    assert startup.daemon_id(home) == "another"

@@ -234,6 +234,17 @@ export function kill(id: string): Promise<unknown> {
   return link.request("kill_session", { session: id }).catch(failed)
 }
 
+/** Starts an ended program again; what its first start had and this one lacks is named, since values are never kept. */
+export async function resume(id: string): Promise<void> {
+  try {
+    const { missing } = await link.request("resume_session", { session: id })
+    if (missing.length > 0) ui.toast(`It runs without ${missing.join(", ")}`, "attn reload SESSION --env NAME=value")
+    focusTerminal()
+  } catch (error) {
+    failed(error)
+  }
+}
+
 export function remove(id: string, force: boolean): Promise<unknown> {
   return link.request("remove_session", { session: id, force }).catch(failed)
 }

@@ -86,9 +86,10 @@ def ending(view: ExitView | None) -> str:
 
 
 def state_words(session: SessionView) -> str:
-    """The state of a session as `attn ls` shows it: an exited one says how."""
+    """The state of a session as `attn ls` shows it: an exited one says how, and when."""
     if session.state == "exited" and session.exit is not None:
-        return ending(session.exit)
+        when = age(session.exit.at_ms)
+        return f"{ending(session.exit)}, {when if when == 'now' else f'{when} ago'}"
     return session.state
 
 

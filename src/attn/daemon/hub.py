@@ -268,10 +268,11 @@ class Hub:
     def recovered(self, counts: dict[str, int], gone: Iterable[Session] = ()) -> None:
         """The list of sessions is whole: tell those who connected meanwhile. `gone`: whose workers were not found."""
         self.recovery, self.recovering = counts, False
-        self._tell("sessions", events.SessionsReady(sessions=self._views()))
         self._gone = {session.id for session in gone}
         for session in self.sessions.values():
             self._well_or_not(session)
+        # Last: whoever has the list knows what is not well with it.
+        self._tell("sessions", events.SessionsReady(sessions=self._views()))
 
     def recovery_view(self) -> RecoveryView:
         names = ("recovered", "recreated", "exited", "lost", "unreachable", "quarantined")

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from attn.bundle.bundle import list_bundles
+from attn.bundle.files import BundleDamaged
 from attn.core import environment
 from attn.errors import AttnError
 from attn.paths import DEFAULT_PORT, Home, home_unusable
@@ -54,8 +56,23 @@ def _own(directory: Path) -> None:
 
 
 def daemon_id(home: Home) -> str:
-    """The stable id of this home's daemon, made at the first start."""
-    return _secret_file(home.daemon_id, lambda: secrets.token_hex(6))
+    """The stable id of this home's daemon, made at the first start.
+
+    A home that lost the file but not its sessions takes the id that all of them name: under another one their workers
+    would be a stranger's. Raises AttnError `home_unwritable`.
+    """
+    return _secret_file(home.daemon_id, lambda: _remembered_id(home) or secrets.token_hex(6))
+
+
+def _remembered_id(home: Home) -> str:
+    """The daemon that every readable session of the home belongs to; empty when there is none, or more than one."""
+    named = set()
+    for bundle in list_bundles(home.run):
+        try:
+            named.add(bundle.spec().daemon_id)
+        except (BundleDamaged, OSError) as error:
+            log.warning("it does not say whose it is: %s", error)
+    return named.pop() if len(named) == 1 else ""
 
 
 def client_token(home: Home) -> str:

@@ -9,6 +9,7 @@ interface Replies {
   attach_session: api.AttachResult
   detach_session: api.Ok
   kill_session: api.Ok
+  resume_session: api.ResumeResult
   remove_session: api.Ok
   rename_session: api.Ok
   complete_path: api.PathsResult

@@ -25,13 +25,20 @@ export function shortPath(path: string): string {
 
 const SIGNALS: Record<number, string> = { 1: "HUP", 2: "INT", 6: "ABRT", 9: "KILL", 11: "SEGV", 15: "TERM" }
 
+/** Whether starting its program again goes on with something: an agent has a conversation, other programs begin anew. */
+export function goesOn({ agent }: SessionView): boolean {
+  return agent !== "program" && agent !== "shell"
+}
+
 /** What the state of a session means, in words. */
 export function stateText(session: SessionView): string {
   switch (session.state) {
     case "exited":
       return exitText(session)
     case "recoverable":
-      return "Its program is gone; the conversation can be resumed"
+      return goesOn(session)
+        ? "Its program is gone; the conversation can be resumed"
+        : "Its program is gone; it can be started again"
     case "lost":
       return "Lost: nobody knows how its program ended"
     case "unreachable":

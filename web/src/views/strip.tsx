@@ -4,14 +4,16 @@ import * as hub from "../hub"
 import * as list from "../state/sessions"
 import * as ui from "../state/ui"
 import type { LiveTerminal } from "../terminal/live"
-import { ago, stateText } from "./format"
+import { ago, goesOn, stateText } from "./format"
 import { endSelected, keysOf } from "./shortcuts"
 
 interface Remark {
   tone: "quiet" | "warn" | "bad"
   text: string
-  action?: { label: string; keys: string; run(): void }
+  actions?: { label: string; keys?: string; run(): void }[]
 }
+
+const BUTTON = { plain: "button small", tip: "button small tip up end" }
 
 /** The lines below a terminal that say what is not as usual with it. */
 export function Strip({ session }: { session: SessionView }): JSX.Element | null {
@@ -21,14 +23,14 @@ export function Strip({ session }: { session: SessionView }): JSX.Element | null
   if (remarks.length === 0) return null
   return (
     <div class="strip" role="status">
-      {remarks.map(({ tone, text, action }) => (
+      {remarks.map(({ tone, text, actions = [] }) => (
         <p key={text} class={tone}>
           {text}
-          {action && (
-            <button type="button" class="button small tip up end" data-tip={action.keys} onClick={action.run}>
-              {action.label}
+          {actions.map(({ label, keys, run }) => (
+            <button key={label} type="button" class={BUTTON[keys ? "tip" : "plain"]} data-tip={keys} onClick={run}>
+              {label}
             </button>
-          )}
+          ))}
         </p>
       ))}
     </div>
@@ -49,8 +51,10 @@ function sessionRemarks(session: SessionView): Remark[] {
   if (session.state === "running" || session.state === "starting") return []
   const when = session.exit ? ` · ${ago(session.exit.at_ms, ui.now.value)} ago`.replace("now ago", "just now") : ""
   if (!list.isEnded(session)) return [{ tone: "warn", text: `${stateText(session)}.` }]
-  const action = { label: "Remove", keys: keysOf("end"), run: endSelected }
-  return [{ tone: session.state === "exited" ? "quiet" : "warn", text: `${stateText(session)}${when}`, action }]
+  const resume = { label: goesOn(session) ? "Resume" : "Start again", run: () => void hub.resume(session.id) }
+  const remove = { label: "Remove", keys: keysOf("end"), run: endSelected }
+  const actions = session.recoverable ? [resume, remove] : [remove]
+  return [{ tone: session.state === "exited" ? "quiet" : "warn", text: `${stateText(session)}${when}`, actions }]
 }
 
 function screenRemarks(session: SessionView, live: LiveTerminal): Remark[] {
@@ -66,7 +70,7 @@ function screenRemarks(session: SessionView, live: LiveTerminal): Remark[] {
     remarks.push({
       tone: "quiet",
       text: `Shown at ${session.rows}×${session.cols}, as another client uses it; here is room for ${letterbox.rows}×${letterbox.cols}.`,
-      action: { label: "Take size", keys: keysOf("take"), run: () => live.takeSize() },
+      actions: [{ label: "Take size", keys: keysOf("take"), run: () => live.takeSize() }],
     })
   }
   return remarks
