@@ -43,6 +43,14 @@ def test_a_transcript_that_is_held_open_names_the_conversation(tmp_path: Path) -
         assert conversations.conversation_of(CLAUDE, pid) is None
 
 
+def test_of_several_transcripts_the_one_written_last_counts(tmp_path: Path) -> None:
+    other = UUID.replace("0199", "0198")
+    paths = [str(tmp_path / f"rollout-2026-{name}.jsonl") for name in (UUID, other)]
+    code = "files = [open(p, 'a') for p in sys.argv[1:]]; os.utime(sys.argv[1], (1, 5)); os.utime(sys.argv[2], (1, 4))"
+    with program(code, *paths) as pid:
+        wait_until(lambda: conversations.conversation_of(CODEX, pid) == UUID, 20, "the open rollouts")
+
+
 def test_a_status_file_names_the_conversation(tmp_path: Path) -> None:
     (tmp_path / "sessions").mkdir()
     told = json.dumps({"sessionId": UUID, "status": "idle"})
@@ -58,17 +66,19 @@ def test_nothing_is_told_of_what_is_gone() -> None:
     assert not conversations.learnable(agents.AGENTS["shell"])
 
 
-async def test_it_is_kept_apart_from_the_sessions_id(desk: Desk, tmp_path: Path) -> None:
+async def test_it_is_kept_apart_from_the_sessions_id(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversations, "LOOK_FIRST_S", 0.01)
     rollout = tmp_path / f"rollout-x-{UUID}.jsonl"
     path = agent(desk, tmp_path, "codex")
     await asyncio.to_thread(Path(path).write_text, f"#!/bin/sh\nexec 3>{rollout}\nexec cat\n")
     session = await desk.lifecycle.spawn(wish("codex"))
     await asyncio.to_thread(wait_until, rollout.exists, 20, "the program")
     desk.lifecycle.active(session)
+    desk.lifecycle.active(session)
     (looking,) = [task for task in desk.hub._tasks if task.get_name().startswith("conversation-")]
     await looking
-    desk.lifecycle.active(session)
-    assert [task for task in desk.hub._tasks if task.get_name().startswith("conversation-")] == [], "not again so soon"
     assert session.bundle.meta().conversation == UUID != session.id
     assert session.pid is not None
     os.kill(session.pid, signal.SIGKILL)

@@ -17,9 +17,9 @@ from attn.core import agents
 
 log = logging.getLogger(__name__)
 
-# How often is looked while the agent writes: until its conversation is known, and afterwards.
-LOOK_FIRST_MS: Final = 2000
-LOOK_AGAIN_MS: Final = 10_000
+# How long after the agent wrote is looked: until its conversation is known, and afterwards.
+LOOK_FIRST_S: Final = 1.0
+LOOK_AGAIN_S: Final = 5.0
 # Processes of one agent that are looked at, and open files of each: more than any has.
 PROCESSES_MAX: Final = 64
 FILES_MAX: Final = 4096
@@ -72,8 +72,10 @@ def _in_status(row: agents.Agent, pid: int) -> str | None:
 
 
 def _in_open_files(row: agents.Agent, pid: int) -> str | None:
+    """Of the one written last: an agent keeps those of conversations open that it was in before."""
     if not row.open_file:
         return None
+    written: dict[int, str] = {}
     try:
         names = os.listdir(f"/proc/{pid}/fd")[:FILES_MAX]
     except OSError:
@@ -81,11 +83,11 @@ def _in_open_files(row: agents.Agent, pid: int) -> str | None:
     for name in names:
         try:
             found = agents.conversation_open(row, os.readlink(f"/proc/{pid}/fd/{name}"))
+            if found is not None:
+                written[os.stat(f"/proc/{pid}/fd/{name}").st_mtime_ns] = found
         except OSError:
             continue  # closed in between
-        if found is not None:
-            return found
-    return None
+    return written[max(written)] if written else None
 
 
 def _environment(pid: int, variable: str) -> dict[str, str]:

@@ -20,7 +20,7 @@ from attn.daemon.hub import Hub
 from attn.daemon.lifecycle import conversations, programs
 from attn.daemon.lifecycle.ending import Ending
 from attn.daemon.lifecycle.launching import Launcher, Plan
-from attn.daemon.sessions.live import Session, now_ms
+from attn.daemon.sessions.live import Session
 from attn.daemon.startup import LoginEnvironment
 from attn.daemon.workers.spawner import Spawner
 from attn.errors import AttnError, refused_by_system
@@ -47,8 +47,8 @@ class Lifecycle(Ending):
         self._launcher = Launcher(hub, config, spawner, login)
         # Being started: not listed yet, but their labels and places are taken.
         self._beginning: set[Session] = set()
-        # When the conversation of a session was looked for last.
-        self._looked_at_ms: dict[str, int] = {}
+        # Whose conversation is about to be looked for.
+        self._looking: set[str] = set()
 
     # -- beginning -----------------------------------------------------------------------------------------------
 
@@ -188,13 +188,19 @@ class Lifecycle(Ending):
         await self.write_meta(session)
 
     def active(self, session: Session) -> None:
-        """It wrote something: a moment to look which conversation it is in, now and then."""
+        """It wrote something: a little later is a moment to look which conversation it is in."""
         row = agents.AGENTS.get(session.spec.agent)
-        pause_ms = conversations.LOOK_FIRST_MS if session.conversation is None else conversations.LOOK_AGAIN_MS
-        due = now_ms() - self._looked_at_ms.get(session.id, 0) >= pause_ms
-        if row is not None and conversations.learnable(row) and session.running and due:
-            self._looked_at_ms[session.id] = now_ms()
-            self._hub.start(self.learn_conversation(session), f"conversation-{session.id}")
+        if row is not None and conversations.learnable(row) and session.id not in self._looking:
+            self._looking.add(session.id)
+            self._hub.start(self._look(session), f"conversation-{session.id}")
+
+    async def _look(self, session: Session) -> None:
+        known = session.conversation is not None
+        try:
+            await asyncio.sleep(conversations.LOOK_AGAIN_S if known else conversations.LOOK_FIRST_S)
+        finally:
+            self._looking.discard(session.id)
+        await self.learn_conversation(session)
 
     async def learn_conversation(self, session: Session) -> None:
         """Keep the agent's own id of what it talks about, if it can be told now."""
@@ -212,7 +218,6 @@ class Lifecycle(Ending):
 
     async def after_end(self, session: Session) -> None:
         """Its end was told; now see whether it could be started again."""
-        self._looked_at_ms.pop(session.id, None)
         session.recoverable = await self._hub.disk(programs.repeatable, session.spec)
         self._hub.session_changed(session)
 
