@@ -10,8 +10,9 @@ import pytest
 
 from attn.bundle.bundle import Bundle
 from attn.bundle.identity import WORKER_NAME
+from attn.wire import client_api
 from tests.system import processes, slices
-from tests.system.client import Client
+from tests.system.client import Client, Refused
 from tests.system.conftest import DaemonProcess
 from tests.waiting import wait_until
 
@@ -66,6 +67,51 @@ def test_the_initial_state_is_whole_with_a_stopped_worker(daemon: DaemonProcess,
     assert client.sessions[frozen]["pid"] == pids[frozen]
     assert len(processes.named(daemon.home, WORKER_NAME)) == count
     slices.result(f"{count} workers: whole list after {all_well_s:.2f} s, with one stopped after {one_stopped_s:.2f} s")
+
+
+def early_client(daemon: DaemonProcess) -> Client:
+    """A client that was greeted before the daemon knew its sessions."""
+    for _ in range(10):
+        client = Client(daemon.start().home.daemon_socket)
+        client.send("hello", protocol=client_api.PROTOCOL, build="test", client="test")
+        client.until(lambda: client.hello_body)  # noqa: B023 - used before the next turn
+        if client.hello_body["recovering"]:
+            return client
+        client.socket.close()
+        daemon.kill()
+    raise AssertionError("a stopped worker never held up the list for a moment")
+
+
+def test_who_comes_early_is_told_so_and_then_gets_one_whole_list(daemon: DaemonProcess) -> None:
+    pids = start_many(daemon.client(), 25)
+    frozen = list(pids)[3]
+    worker = Bundle(daemon.home.bundle(frozen)).worker()
+    assert worker is not None
+    daemon.kill()
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        with early_client(daemon) as client:
+            assert client.hello_body["sessions"] == [] and not client.sessions
+            for kind, fields in (
+                ("spawn_session", {"argv": ["cat"]}),
+                ("attach_session", {"session": frozen}),
+                ("kill_session", {"session": frozen}),
+                ("rename_session", {"session": frozen, "label": "x"}),
+                ("remove_session", {"session": frozen}),
+                ("get_screen", {"session": frozen, "format": "text"}),
+            ):
+                with pytest.raises(Refused) as refused:
+                    client.request(kind, **fields)
+                assert (refused.value.code, refused.value.body["retryable"]) == ("daemon_recovering", True)
+            client.until(lambda: not client.hello_body["recovering"], LIMIT_S)
+            assert client.sessions.keys() == pids.keys()
+            assert client.state(frozen) == "unreachable"
+            client.request("get_status")
+            kinds = [event["type"] for event in client.events]
+            assert kinds.count("sessions_ready") == 1
+            assert "session_changed" not in kinds[: kinds.index("sessions_ready")]
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
 
 
 def test_a_worker_that_hangs_from_the_start_of_its_answer_delays_nobody(daemon: DaemonProcess) -> None:
