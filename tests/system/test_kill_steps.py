@@ -1,8 +1,9 @@
-"""kill -9 of the daemon at every step of spawn, rename, kill and remove: what it began is whole or not there."""
+"""kill -9 of the daemon at every step of what changes a session: what it began is whole or not there."""
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,8 +30,13 @@ class Trial:
     daemon: DaemonProcess
     session: str = ""
 
-    def prepare(self, client: Client) -> None:
+    def prepare(self, client: Client, *, ended: bool) -> None:
+        """The session, running or `ended` by a person."""
         self.session = client.spawn(*PROGRAM, label="before")["id"]
+        if ended:
+            client.request("kill_session", session=self.session)
+            bundle = Bundle(self.daemon.home.bundle(self.session))
+            wait_until(lambda: not bundle.lock_held(), LIMIT_S, "its worker's end")
 
     def ask(self, kind: str, **fields: object) -> None:
         """The operation: a request whose daemon may die before it answers."""
@@ -56,6 +62,14 @@ def kill(trial: Trial) -> None:
 
 def remove(trial: Trial) -> None:
     trial.ask("remove_session", session=trial.session, force=True)
+
+
+def resume(trial: Trial) -> None:
+    trial.ask("resume_session", session=trial.session)
+
+
+def reload(trial: Trial) -> None:
+    trial.ask("reload_session", session=trial.session)
 
 
 def _settled(client: Client) -> None:
@@ -105,11 +119,26 @@ def after_remove(trial: Trial, client: Client) -> None:
     client.until(lambda: trial.session not in client.sessions or client.state(trial.session) == "running", LIMIT_S)
 
 
+def after_resume(trial: Trial, client: Client) -> None:
+    """It runs again, or everything is as it was: its exit and the way to start it."""
+    view = client.sessions[trial.session]
+    if view["state"] != "running":
+        assert (view["state"], view["exit"]["signal"], view["recoverable"]) == ("exited", signal.SIGHUP, True)
+
+
+def after_reload(trial: Trial, client: Client) -> None:
+    """A person who reloads wants it to run."""
+    client.until(lambda: client.state(trial.session) == "running", LIMIT_S)
+
+
+ENDED_BEFORE = ("resume",)
 OPERATIONS: dict[str, tuple[Callable[[Trial], None], Callable[[Trial, Client], None]]] = {
     "spawn": (spawn, after_spawn),
     "rename": (rename, after_rename),
     "kill": (kill, after_kill),
     "remove": (remove, after_remove),
+    "resume": (resume, after_resume),
+    "reload": (reload, after_reload),
 }
 
 
@@ -117,14 +146,15 @@ OPERATIONS: dict[str, tuple[Callable[[Trial], None], Callable[[Trial, Client], N
 def test_what_was_begun_is_whole_or_not_there(cold: DaemonProcess, name: str) -> None:
     operation, check = OPERATIONS[name]
     trial = Trial(cold)
-    trial.prepare(cold.start().client())
+    ended = name in ENDED_BEFORE
+    trial.prepare(cold.start().client(), ended=ended)
     every = steps_of(cold, lambda: operation(trial))
     assert every
     _end_all(cold.client())
     points = slices.sample(f"steps of {name}", every[:: 1 + len(every) // POINTS], 5)
     missed = []
     for step in points:
-        trial.prepare(cold.client())
+        trial.prepare(cold.client(), ended=ended)
         if not killed_at(cold, step, lambda: operation(trial)):
             missed.append(str(step))
             cold.kill()
