@@ -86,7 +86,8 @@ async def test_the_intent_stands_on_disk_before_the_first_signal_and_is_gone_aft
     real = session.link.call
 
     async def spying(method: str, params: dict[str, object], **named: float) -> dict[str, object]:
-        seen.append(session.bundle.meta())
+        if method == "signal":
+            seen.append(session.bundle.meta())
         return await real(method, params, **named)
 
     monkeypatch.setattr(session.link, "call", spying)

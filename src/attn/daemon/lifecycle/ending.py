@@ -52,6 +52,8 @@ class Ending(Reaching):
             return
         link = session.link
         if link is not None:
+            # One that hangs would climb when it goes on, although the person was told no: ask first whether it listens.
+            await link.call("info", {})
             await link.call("signal", {"ladder": True})
         try:
             await asyncio.wait_for(session.ended.wait(), KILL_LIMIT_S)
