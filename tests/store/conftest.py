@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,9 @@ def home(tmp_path: Path) -> Home:
 
 def plain(home: Home, statements: Iterable[str]) -> None:
     """Run statements on the database file as any other program would."""
-    database = sqlite3.connect(home.database, isolation_level=None)
-    for statement in statements:
-        database.execute(statement)
-    database.close()
+    with closing(sqlite3.connect(home.database, isolation_level=None)) as database:
+        for statement in statements:
+            database.execute(statement)
     home.database.chmod(0o600)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from attn.paths import Home
 from attn.store import backup, open_store
-from attn.store.backup import listed, make, rotate, write_durably
+from attn.store.backup import Backup, kept, listed, make, rotate, write_durably
 from attn.store.database import Database
 from attn.store.failures import StoreFailure
 from attn.store.opening import Store
@@ -92,3 +92,18 @@ def test_a_small_file_is_replaced_whole(tmp_path: Path) -> None:
     write_durably(path, json.dumps({"a": 1}).encode())
     assert json.loads(path.read_bytes()) == {"a": 1} and path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def copy_of(at_ms: int, reason: str = "regular", schema: int = 4) -> Backup:
+    return Backup(f"{at_ms}-{reason}-{schema}", at_ms, reason, schema, "0.1.0", {}, "")
+
+
+def test_what_stays_reaches_back_a_week_and_is_bounded() -> None:
+    hours = [copy_of(NOW_MS - n * 6 * 3600 * 1000) for n in range(400)]
+    old = [copy_of(NOW_MS - (500 + n) * 24 * 3600 * 1000, "migration", n % 3) for n in range(9)]
+    copies = sorted((*hours, *old), key=lambda copy: -copy.at_ms)
+    staying = kept(copies)
+    assert {copy.path for copy in hours[:5]} <= staying
+    assert len({copy.at_ms // (24 * 3600 * 1000) for copy in hours if copy.path in staying}) == 7
+    assert {copy.path for copy in old[:3]} <= staying and len(staying) <= 5 + 7 + 5 + 3
+    assert kept(copies[:1]) == {copies[0].path} and kept([]) == set()

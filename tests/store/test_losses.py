@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
+import resource
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from attn.core import health
 from attn.paths import Home
 from attn.store import StoreFailure, open_store
+from attn.store.file import probes
 from tests.store.conftest import NOW_MS, ROW, refused, reopened
 from tests.store.losses import EDITS, LOSSES
 
@@ -34,6 +40,57 @@ def test_a_file_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 
 def test_a_directory_that_may_not_be_written_is_refused() -> None:
     assert _as_nobody(lambda home: home.root.chmod(0o500)) == "home_unwritable"
+
+
+def test_a_file_of_another_user_is_refused_with_how_to_take_it() -> None:
+    owner = os.getuid()
+    if owner == 0:
+        assert _as_nobody(lambda home: os.chown(home.database, 0, 0)) == "wrong_owner"
+    else:
+        found = probes.unusable(Path("/etc/shadow"))
+        assert found is not None and found.code == "wrong_owner"
+
+
+def test_no_descriptor_left_is_told_as_such(home: Home) -> None:
+    reopened(home).close()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken: list[int] = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.dup(2))
+        with pytest.raises(StoreFailure) as raised:
+            open_store(home, now_ms=NOW_MS)
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert raised.value.code == "fd_exhausted" and raised.value.transient
+    reopened(home).close()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_flipped_byte_on_any_page_is_refused_or_harmless(home: Home, seed: int) -> None:
+    """Never another exception, never an empty database, never fewer rows than there were."""
+    store = open_store(home, now_ms=NOW_MS)
+    store.sessions.upsert(*(replace(ROW, id=f"row{n:07d}", cwd="/x" * 200) for n in range(60)))
+    store.close()
+    whole, meta, chance = home.database.read_bytes(), home.sentinel.read_bytes(), random.Random(seed)
+    for page in range(0, len(whole), 4096):
+        data = bytearray(whole)
+        data[page + chance.randrange(4096)] ^= 1 << chance.randrange(8)
+        home.database.write_bytes(data)
+        try:
+            store = open_store(home, now_ms=NOW_MS)
+        except StoreFailure as failure:
+            assert failure.code in health.KINDS and failure.code not in ("store_failed", "io_error", "empty_file")
+            assert home.database.read_bytes() == bytes(data)
+        else:
+            assert store.database.one("SELECT count(*) FROM sessions") == 60
+            store.close()
+        home.database.write_bytes(whole)
+        home.sentinel.write_bytes(meta)
 
 
 def _as_nobody(change: Callable[[Home], None]) -> str:

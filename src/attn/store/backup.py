@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,9 @@ from attn.store.file.durable import sync_file, write_durably
 
 # The newest that are kept; all of them were verified, so the newest good one is never among those that go.
 KEPT: Final = 5
+KEPT_DAYS: Final = 7
+KEPT_MIGRATIONS: Final = 3
+_DAY_MS: Final = 24 * 3600 * 1000
 _SUFFIX: Final = ".db"
 _UNFINISHED: Final = ".unfinished"
 
@@ -105,9 +109,24 @@ def listed(directory: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: backup.at_ms, reverse=True)
 
 
+def kept(copies: Sequence[Backup]) -> set[str]:
+    """Paths of the copies that stay, of all of them, newest first: the newest KEPT, the newest of each of the last
+    KEPT_DAYS that have one, of each schema, and of those before a schema change the newest KEPT_MIGRATIONS. Pure."""
+    days: dict[int, str] = {}
+    schemas: dict[int, str] = {}
+    for copy in copies:
+        days.setdefault(copy.at_ms // _DAY_MS, copy.path)
+        schemas.setdefault(copy.schema, copy.path)
+    before = [copy.path for copy in copies if copy.reason == "migration"]
+    newest = [copy.path for copy in copies[:KEPT]]
+    return {*newest, *list(days.values())[:KEPT_DAYS], *list(schemas.values())[:KEPT], *before[:KEPT_MIGRATIONS]}
+
+
 def rotate(directory: Path) -> None:
-    """Remove the oldest beyond KEPT. Raises StoreFailure."""
-    for backup in listed(directory)[KEPT:]:
+    """Remove the copies that `kept` does not name. Raises StoreFailure."""
+    copies = listed(directory)
+    staying = kept(copies)
+    for backup in (copy for copy in copies if copy.path not in staying):
         path = directory / Path(backup.path).name
         try:
             path.unlink(missing_ok=True)

@@ -99,7 +99,7 @@ async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monke
         bad = asyncio.Event()
         keeper.changed = lambda: bad.set() if keeper.state == "degraded" else None
         watching = asyncio.create_task(keeper.watch())
-        await asyncio.wait_for(bad.wait(), 30)
+        await asyncio.wait_for(bad.wait(), 10)
         watching.cancel()
         assert keeper.failure is not None and keeper.failure.code == "file_moved"
         [rescued] = listed(home.backups)
