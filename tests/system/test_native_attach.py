@@ -284,6 +284,16 @@ def test_another_detach_key(cold: DaemonProcess) -> None:
         assert terminal.wait() == 0
 
 
+def test_the_terminals_answers_to_an_attach_that_ends_at_once_do_not_reach_the_shell(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "echo over; exit 5", rows=20, cols=60)
+    client.request("wait_session", session=session["id"])
+    attach = f"{sys.executable} -m attn attach {session['id']}; echo status=$?; read -r -t 1 rest; echo rest=$rest."
+    with NativeTerminal(["bash", "-c", attach], {**daemon.env, "TERM": "xterm-256color"}) as terminal:
+        terminal.until_shown("rest=")
+        assert [line for line in terminal.lines() if "=" in line][-2:] == ["status=5", "rest=."]
+
+
 def test_an_ended_session_shows_its_last_screen(daemon: DaemonProcess) -> None:
     client = daemon.client()
     session = client.spawn("sh", "-c", "echo last words; exit 5", rows=20, cols=60)

@@ -108,6 +108,23 @@ def test_settings_that_a_shell_put_back_are_taken_again(ends: tuple[int, int]) -
     assert settings(slave) == before
 
 
+def test_it_listens_until_it_heard_enough_or_the_time_is_over(ends: tuple[int, int]) -> None:
+    master, slave = ends
+    heard: list[bytes] = []
+
+    def enough(data: bytes) -> bool:
+        heard.append(data)
+        return b"." in data
+
+    with Console(slave, slave) as console:
+        os.write(master, b"one.two")
+        console.listen(enough, 10.0)
+        assert b"".join(heard) == b"one.two"
+        heard.clear()
+        console.listen(enough, 0.05)
+        assert heard == [b""]
+
+
 def test_a_stop_and_a_new_size_of_a_terminal_that_hung_up_are_no_failures() -> None:
     master, slave = os.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 7, 33, 0, 0))

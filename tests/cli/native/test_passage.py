@@ -141,6 +141,14 @@ def test_raw_output_passes_whatever_the_size(passage: Passage) -> None:
     assert passage.frame(snapshot(b"the end"))[0] == b"the end"
 
 
+def test_the_terminal_is_waited_for_until_it_answered_the_last_question(passage: Passage) -> None:
+    assert passage.answers_due
+    passage.heard(b"\x1b]11;rgb:00/00/00\x07")
+    assert passage.answers_due
+    passage.heard(b"\x1b[?62;22c")
+    assert not passage.answers_due
+
+
 def test_questions_are_left_out(passage: Passage) -> None:
     assert passage.frame(output(10, b"a\x1b[c\x1b[6n\x1b]11;?\x07b"))[0] == b"ab"
 

@@ -38,6 +38,8 @@ GREETING_TIMEOUT_S: Final = 2.0
 FOLLOW_SIZE_S: Final = 1.0
 # Frames of a session of another size: at most 20 a second.
 FRAME_EVERY_S: Final = 0.05
+# How long a terminal that was asked something at the start may take when the attach ends at once.
+ANSWERS_S: Final = 1.0
 # From the end of the program to its last output, on a terminal that reads slowly.
 LAST_OUTPUT_S: Final = 5.0
 BELL: Final = b"\a"
@@ -92,9 +94,14 @@ class NativeAttachment:
                     self._turn()
                 return self._end
             finally:
+                self._console.listen(self._answered, ANSWERS_S)  # what it says after us it says to the shell
                 self._console.write(self._passage.leave())
                 if self._link is not None:
                     self._link.close()
+
+    def _answered(self, data: bytes) -> bool:
+        self._passage.heard(self._from_terminal.feed(data)[1])
+        return not self._passage.answers_due
 
     # -- one turn ------------------------------------------------------------------------------------------------
 
@@ -159,8 +166,7 @@ class NativeAttachment:
 
     def _tell_theme(self) -> None:
         """Programs that ask get the colours of the terminal that they are looked at in."""
-        theme = self._passage.theme
-        if theme is not None and not self._read_only:
+        if (theme := self._passage.theme) is not None and not self._read_only:
             message = SetTheme(theme=theme)
             self._send(lambda link: link.send(message))
 

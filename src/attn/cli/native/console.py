@@ -10,6 +10,7 @@ import socket
 import termios
 import time
 import tty
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Final, Self
 
@@ -123,6 +124,17 @@ class Console:
             return b""
         except OSError:
             return None  # EIO: hung up
+
+    def listen(self, satisfied: Callable[[bytes], bool], limit_s: float) -> None:
+        """Show `satisfied` what comes until it is, or `limit_s` is over; at first nothing. None of it is typed."""
+        deadline = time.monotonic() + limit_s
+        data: bytes | None = b""
+        while data is not None and not satisfied(data):
+            self.flush()
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or not select.select([self._in], [], [], left_s)[0]:
+                return
+            data = self.read()
 
     def write(self, data: bytes) -> None:
         """Queue bytes for the terminal; `flush` when it is writable. The caller's acknowledgements bound the queue."""

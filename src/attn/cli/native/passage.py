@@ -7,6 +7,7 @@ caller paints frames instead (`native.frames`) until a snapshot of the right siz
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from attn.cli.link import Frame
@@ -21,6 +22,9 @@ from attn.wire.client_views import Payload, Theme
 
 # Not ED 0 or 2 from the top: tmux and others put the screen that these erase into the scrollback.
 CLEAR: Final = b"\x1b[999;999H\x1b[1J\x1b[H"
+# A question that every terminal answers (DA1): then it has answered those before it, or never will.
+ASK_LAST: Final = b"\x1b[c"
+_LAST_ANSWER: Final = re.compile(rb"\x1b\[\?[0-9;]*c")
 PUSH_TITLE: Final = b"\x1b[22;0t"
 POP_TITLE: Final = b"\x1b[23;0t"
 
@@ -31,6 +35,7 @@ class Passage:
     size: rows and columns of the person's terminal; the caller keeps it current.
     offset: the terminal shows the session's output up to here; None while it shows no true screen.
     passing: whether the stream passes through.
+    answers_due: whether the terminal was asked and has not said everything yet.
     clipboard: whether programs may write the clipboard of the person's terminal (OSC 52), `osc52_write`.
     """
 
@@ -41,6 +46,7 @@ class Passage:
         self.handle = 0
         self.offset: int | None = None
         self.passing = False
+        self.answers_due = False
         self._colours = Colours()
         self._modes = ModeTracker(self._colours.before)
         self._filter = QueryFilter(clipboard=clipboard)
@@ -59,11 +65,13 @@ class Passage:
 
         One line feed for each row scrolls exactly the rows down to the cursor's, wherever the cursor stands.
         """
-        return PUSH_TITLE + ASK_CURSOR_STYLE + ASK + b"\r\n" * self.size[0] + CLEAR
+        self.answers_due = True
+        return PUSH_TITLE + ASK_CURSOR_STYLE + ASK + ASK_LAST + b"\r\n" * self.size[0] + CLEAR
 
     def heard(self, data: bytes) -> Theme | None:
         """The terminal's answers, among them those to what `enter` asks. -> its theme, when that is news"""
         self._modes.heard(data)
+        self.answers_due = self.answers_due and _LAST_ANSWER.search(data) is None
         return self._colours.heard(data)
 
     @property
