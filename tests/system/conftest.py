@@ -18,6 +18,7 @@ import pytest
 from attn.bundle import identity
 from attn.bundle.bundle import list_bundles
 from attn.bundle.files import BundleDamaged
+from attn.doctor import processes as ours
 from attn.paths import Home, home_from_env
 from tests.system import processes, slices
 from tests.system.client import Client
@@ -175,3 +176,23 @@ def cold() -> Iterator[DaemonProcess]:
 def daemon(cold: DaemonProcess) -> DaemonProcess:
     """A running daemon."""
     return cold.start()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """After all of these tests no process of attn is left that any of them started."""
+    yield
+    names = frozenset({identity.DAEMON_NAME, identity.SPAWNER_NAME, identity.WORKER_NAME})
+
+    def left() -> list[str]:
+        found = []
+        for process in ours.named(names):
+            try:
+                home = ours.environment(process.pid).get("HOME")
+            except OSError:
+                continue  # it ended meanwhile
+            if home == os.environ["HOME"] and process.pid != os.getpid():
+                found.append(f"{process.name} {process.pid}")
+        return found
+
+    wait_until(lambda: not left(), START_LIMIT_S, "the processes that the tests started to end")
