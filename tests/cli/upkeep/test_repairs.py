@@ -100,3 +100,17 @@ def test_what_was_interrupted_is_ended_one_way_or_the_other(home: Home, capsys: 
     assert app.run(["repair", "salvage", "--resume"]) == 0
     assert "is new" in capsys.readouterr().out and not home.intent.exists()
     assert app.run(["repair", "salvage", "--resume"]) == 64
+
+
+def test_an_intent_that_cannot_be_read_is_no_dead_end(home: Home, capsys: Capture) -> None:
+    before = tree(home)
+    home.intent.write_text("")
+    assert app.run(["repair", "salvage", "--resume"]) == 78
+    assert "run: attn repair salvage --abort" in capsys.readouterr().err
+    assert app.run(["repair", "salvage", "--abort"]) == 0
+    assert tree(home) == before
+
+
+def test_a_backup_that_is_none_points_to_those_that_are(home: Home, capsys: Capture) -> None:
+    assert app.run(["restore", str(home.token.parent), "--apply"]) == 78
+    assert "run: attn backups" in capsys.readouterr().err

@@ -163,6 +163,34 @@ def next_rename_of(home: Home, proposal: Proposal, faults: Faults, tmp_path: Pat
     raise AssertionError("the database was never on its way")
 
 
+def test_what_stands_there_tells_how_to_go_back_when_the_intent_does_not(
+    full: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = with_log(full)
+    proposal = small(full)
+    faults = Faults(monkeypatch)
+    shutil.copytree(full.root, tmp_path / "kept")
+    for at in range(1, 500):
+        shutil.rmtree(full.root)
+        shutil.copytree(tmp_path / "kept", full.root)
+        faults.fail(at, "kill")
+        try:
+            promotion.put_in_place(full, proposal, NOW_MS, quiet)
+        except Killed:
+            assert not full.intent.exists() or faults.reached
+        done = not faults.reached
+        faults.fail(0, "")
+        if done:
+            break
+        if not full.intent.exists():
+            continue
+        full.intent.write_text("damaged")
+        promotion.abort_unknown(full)
+        assert tree(full) == before or is_new(full, proposal), f"operation {at}"
+        assert not full.intent.exists() and not list(full.root.glob("aside/*/new.db"))
+    assert done
+
+
 def test_a_full_disk_is_known_before(full: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     before = with_log(full)
     proposal = small(full)

@@ -119,17 +119,41 @@ def _apply(home: Home, kind: Kind, source: str) -> None:
 def _end_interrupted(home: Home, *, resume: bool) -> None:
     from attn.store.repair import promotion
 
-    begun = promotion.unfinished(home)
-    with standstill(home, f"attn repair {begun.kind}"):
+    kind = _unfinished(home, resume=resume)
+    with standstill(home, f"attn repair {kind}"):
         _refuse_held(home)
-        begun = promotion.unfinished(home)
         if not resume:
-            promotion.abort(home, begun)
-            show(f"the {begun.kind} is undone: {home.database} is what it was before")
+            _put_back(home)
+            show(f"the {kind} is undone: {home.database} is what it was before")
             return
         with progress("writing the new database") as bar:
             folder, lost = promotion.resume(home, _bundles(home), now_ms(), bar)
-    _done(home, begun.kind, lost, folder)
+    _done(home, kind, lost, folder)
+
+
+def _unfinished(home: Home, *, resume: bool) -> str:
+    """Which kind was interrupted; to go back, it need not be known."""
+    from attn.store import StoreFailure
+    from attn.store.repair import promotion
+
+    try:
+        return promotion.unfinished(home).kind
+    except StoreFailure:
+        if resume:
+            raise
+        return "repair"
+
+
+def _put_back(home: Home) -> None:
+    from attn.store import StoreFailure
+    from attn.store.repair import promotion
+
+    try:
+        begun = promotion.unfinished(home)
+    except StoreFailure:
+        promotion.abort_unknown(home)
+    else:
+        promotion.abort(home, begun)
 
 
 def _proposed(home: Home, kind: Kind, source: str) -> Proposal:
@@ -174,7 +198,7 @@ _DONE: dict[str, Callable[[str], str]] = {
 }
 
 
-def _done(home: Home, kind: Kind, lost: str, folder: Path) -> None:
+def _done(home: Home, kind: str, lost: str, folder: Path) -> None:
     if lost:
         show(f"{home.database} is usable again; {lost}")
     else:

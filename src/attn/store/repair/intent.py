@@ -46,7 +46,7 @@ def read(home: Home) -> Intent | None:
         reason = f"{error}"
     if found is None or found.kind not in KINDS or Path(found.folder).name != found.folder:
         text = f"{home.intent} is not what a repair of this attn writes ({reason if found is None else found})"
-        raise StoreFailure("repair_incomplete", text, path=home.intent, remedy="use the attn that began the repair")
+        raise StoreFailure("repair_incomplete", text, path=home.intent, remedy="run: attn repair salvage --abort")
     return found
 
 

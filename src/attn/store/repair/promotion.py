@@ -138,6 +138,20 @@ def abort(home: Home, begun: Intent) -> None:
         raise _incomplete(begun, error, folder) from error
 
 
+def abort_unknown(home: Home) -> None:
+    """Put everything back where the intent itself cannot be read: what stands in the folders says how far it came.
+
+    Raises StoreFailure `repair_incomplete`.
+    """
+    folders = sorted(home.aside.iterdir(), reverse=True) if home.aside.is_dir() else []
+    begun = next((folder for folder in folders if (folder / NEW).exists()), None)
+    if begun is None:
+        intents.clear(home)  # no new file is on its way: the database that stands there is the one in force
+        return
+    moved = any(os.path.lexists(_named(begun, home, suffix)) for suffix in ("", *LOG_SUFFIXES))
+    abort(home, Intent("salvage", begun.name, "", 0, "promoting" if moved else "building"))
+
+
 def _put_back(home: Home, folder: Path) -> None:
     if not (folder / NEW).exists():
         _move(home.database, folder / NEW)

@@ -126,11 +126,18 @@ def restore(home: Home, path: Path | None) -> Proposal:
     if path is None:
         path = newest_good(home)
     path = path.absolute()
+    try:
+        return _restored(path)
+    except StoreFailure as failure:
+        failure.remedy = "run: attn backups"  # what helps a database that is in use does not help a backup
+        raise
+
+
+def _restored(path: Path) -> Proposal:
     files = image.read(path)
     whole = image.whole(files)
     if not whole:
-        raise StoreFailure("missing_file", f"{path} is {'empty' if whole == b'' else 'not there'}", path=path,
-                           remedy="run: attn backups")  # fmt: skip
+        raise StoreFailure("missing_file", f"{path} is {'empty' if whole == b'' else 'not there'}", path=path)
     rows = verified(path, whole, files)
     lines = [f"from {path}: {_counted(rows)}", "sessions that are newer come back from their own files"]
     return Proposal(
@@ -162,7 +169,7 @@ def verified(path: Path, whole: bytes, files: Files) -> dict[str, int]:
     record = next((made for made in backup.listed(path.parent) if Path(made.path).name == path.name), None)
     digest = hashlib.sha256(files.database or b"").hexdigest()
     if record is not None and record.sha256 != digest:
-        raise StoreFailure("corrupt", f"{path} is not as it was when it was made", path=path, remedy="attn backups")
+        raise StoreFailure("corrupt", f"{path} is not as it was when it was made", path=path)
     database = Database.of_image(whole)
     try:
         require_sound(database, path)
