@@ -104,7 +104,7 @@ function screen(terminal, buffer, shown) {
     wrapped: lines.slice(1).map((line) => line.isWrapped), // what the top row goes on with has scrolled away
     cursor: shown ? [buffer.y, buffer.x] : null,
     margins: shown ? [buffer.scrollTop, buffer.scrollBottom] : null,
-    tabs: Object.keys(buffer.tabs).map(Number).filter((col) => buffer.tabs[col] && col > 0 && col < terminal.cols),
+    tabs: Object.keys(buffer.tabs).map(Number).filter((col) => buffer.tabs[col] && col > 0 && col < terminal.cols - 1),
     saved: [Math.max(0, buffer.savedY - buffer.ybase), buffer.savedX, style(buffer.savedCurAttrData, false).replace(/[^/]*$/, "")],
   }
 }

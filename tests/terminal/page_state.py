@@ -63,7 +63,7 @@ def _screen(snapshot: Snapshot, screen: Screen) -> State:
         "wrapped": wraps[:-1],
         "cursor": [screen.header.row, screen.header.col + screen.pending_wrap] if shown else None,
         "margins": [header.margin_top, header.margin_bottom] if shown else None,
-        "tabs": [col for col in snapshot.tab_stops if col > 0],
+        "tabs": [col for col in snapshot.tab_stops if 0 < col < header.cols - 1],
         "saved": _saved(screen),
     }
 

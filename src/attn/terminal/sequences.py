@@ -127,7 +127,7 @@ def cursor_style(snapshot: Snapshot, style: int) -> str:
 
 def tab_stops(snapshot: Snapshot) -> str:
     """Tab stops, unless they are every eight columns. Moves the cursor."""
-    if snapshot.tab_stops == list(range(8, snapshot.header.cols, 8)):
+    if snapshot.tab_stops == list(range(8, snapshot.header.cols - 1, 8)):
         return ""
     return "\x1b[3g" + "".join(f"\x1b[{col + 1}G\x1bH" for col in snapshot.tab_stops)
 
