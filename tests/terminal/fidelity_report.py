@@ -96,3 +96,12 @@ REPORT = Report()
 def output_of(events: list[Event]) -> bytes:
     """What the program wrote in these events."""
     return b"".join(event for event in events if isinstance(event, bytes))
+
+
+def out_of_date(page: str, names: list[str]) -> list[str]:
+    """What is wrong with a page that should have these recordings, each with 100 percent in the first three columns."""
+    table = page.partition("\n| **all**")[0].splitlines()
+    rows = {cells[1]: cells for line in table if len(cells := [cell.strip() for cell in line.split("|")]) > 9}
+    wrong = [f"{name} has no row" for name in names if name not in rows]
+    wrong += [f"{name} is gone" for name in rows.keys() - {*names, "recording", "---"}]
+    return wrong + [f"{name} is not 100" for name in names if name in rows and rows[name][4:7] != ["100"] * 3]
