@@ -80,6 +80,20 @@ async def test_a_setting_is_kept_and_told_or_refused(desk: Desk) -> None:
     assert keeper.settings == {"theme": "dark"}
 
 
+async def test_trying_again_in_vain_says_all_that_helps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, keeper = desk.hub, desk.hub.index.keeper
+    failure = StoreFailure("missing_file", "it is gone", path=hub.home.database)
+    hub.raise_condition("missing_file", "it is gone", values={"backup": "/b/copy.db"})
+
+    async def in_vain() -> None:
+        raise failure
+
+    monkeypatch.setattr(keeper, "retry", in_vain)
+    with pytest.raises(StoreFailure) as raised:
+        await status.store_retry(desk, RecordingPeer(), StoreRetry(id=1))
+    assert raised.value.remedy.splitlines()[0] == "attn restore /b/copy.db --apply"
+
+
 async def test_trying_again_is_for_the_unix_socket(desk: Desk) -> None:
     peer = RecordingPeer()
     assert (await status.store_retry(desk, peer, StoreRetry(id=1))).id == 1

@@ -16,6 +16,7 @@ from attn.daemon.handlers.desk import Desk
 from attn.daemon.peer import Peer
 from attn.daemon.sessions.live import now_ms
 from attn.errors import AttnError
+from attn.store import StoreFailure
 from attn.wire import client_api
 from attn.wire.client_events import AgentsResult, BackupResult, LoginResult, Ok, PathsResult, StatusResult, StopResult
 from attn.wire.client_requests import (
@@ -107,7 +108,11 @@ async def set_setting(desk: Desk, peer: Peer, message: SetSetting) -> Ok:
 
 async def store_retry(desk: Desk, peer: Peer, message: StoreRetry) -> Ok:
     _local(peer)
-    await desk.hub.index.keeper.retry()
+    try:
+        await desk.hub.index.keeper.retry()
+    except StoreFailure as failure:
+        failure.remedy = "\n".join(desk.hub.conditions[failure.code].commands)
+        raise
     return Ok(id=message.id)
 
 
