@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -14,7 +14,7 @@ from attn.store import StoreFailure, open_store, schema
 from attn.store.backup import listed
 from attn.store.database import Database
 from tests.store.conftest import NOW_MS, ROW, at_step, reopened
-from tests.store.faulty_disk import Fault, each_death, each_failure, mounted
+from tests.store.faulty_disk import Death, Fault, each_death, each_failure, mounted
 
 PR = "INSERT INTO prs (id, repo, number, title, url, role, state, updated_at_ms) VALUES"
 
@@ -75,8 +75,8 @@ def test_a_migration_on_a_failing_disk_is_done_or_not_and_never_half(old: Home, 
     assert seen == {1, 4} and reported <= {"", "io_error", "disk_full", "backup_failed"}
 
 
-@pytest.mark.parametrize("fault", ["kill", "torn"])
-def test_a_migration_that_is_killed_anywhere_is_done_or_not(old: Home, fault: Literal["kill", "torn"]) -> None:
+@pytest.mark.parametrize("fault", ["kill", "torn", "power"])
+def test_a_migration_that_is_killed_anywhere_is_done_or_not(old: Home, fault: Death) -> None:
     put_back, seen = keep(old), set()
     for n in each_death(lambda: start(old), fault):
         names, rows = state(old)
@@ -87,8 +87,8 @@ def test_a_migration_that_is_killed_anywhere_is_done_or_not(old: Home, fault: Li
     assert seen == {1, 4}
 
 
-@pytest.mark.parametrize("fault", ["kill", "torn"])
-def test_a_first_start_that_is_killed_anywhere_is_begun_again(home: Home, fault: Literal["kill", "torn"]) -> None:
+@pytest.mark.parametrize("fault", ["kill", "torn", "power"])
+def test_a_first_start_that_is_killed_anywhere_is_begun_again(home: Home, fault: Death) -> None:
     for _ in each_death(lambda: start(home), fault):
         reopened(home).close()
         shutil.rmtree(home.root)
@@ -110,6 +110,25 @@ def test_a_write_that_returned_is_there_and_one_that_raised_was_not_said_to_be(h
     for _, raised in each_failure(write, fault, StoreFailure):
         store = reopened(home)
         assert store.sessions.list() == [ROW] or (raised is not None and store.sessions.list() == [])
+        store.close()
+        put_back()
+
+
+def test_what_was_said_to_be_saved_outlasts_a_power_cut(home: Home) -> None:
+    start(home)
+    put_back, said = keep(home), home.root.with_name("said")
+
+    def write() -> None:
+        said.write_text("")
+        store = open_store(home, now_ms=NOW_MS)
+        for n in range(4):
+            store.sessions.upsert(replace(ROW, id=f"row{n:07d}"))
+            said.write_text(str(n + 1))
+        store.close()
+
+    for _ in each_death(write, "power"):
+        store = reopened(home)
+        assert len(store.sessions.list()) >= int(said.read_text() or 0)
         store.close()
         put_back()
 

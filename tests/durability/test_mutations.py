@@ -36,6 +36,12 @@ MUTATIONS = (
         "tests/durability/test_failing_disk.py::test_a_migration_that_is_killed_anywhere_is_done_or_not",
     ),
     Mutation(
+        "without the sync of each commit",
+        "store/database.py",
+        (("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
+        "tests/durability/test_failing_disk.py::test_what_was_said_to_be_saved_outlasts_a_power_cut",
+    ),
+    Mutation(
         "without the backup",
         "store/opening.py",
         (('backup.make(database, home.backups, "migration", now_ms)', "pass"),),
