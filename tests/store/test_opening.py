@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -297,3 +299,24 @@ def test_what_was_open_is_rescued_when_the_file_is_replaced(home: Home) -> None:
     assert {name: digest for name, digest in fingerprint(home).items() if name.startswith("attn.db")} == {
         name: digest for name, digest in theirs.items() if name.startswith("attn.db")
     }
+
+
+def test_a_program_that_works_on_the_database_is_waited_for(home: Home) -> None:
+    """Its log is no foreign one: it goes with the program."""
+    reopened(home).close()
+    work = (
+        "import sqlite3, sys; database = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        " database.execute('INSERT INTO settings VALUES (1, 2)'); print('done', flush=True); sys.stdin.read();"
+        " database.close()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", work, str(home.database)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"done\n"
+        with pytest.raises(StoreFailure) as raised:
+            open_store(home, now_ms=NOW_MS)
+        assert (raised.value.code, raised.value.pid) == ("store_locked", str(process.pid))
+        process.communicate()
+    store = reopened(home)
+    assert store.settings.all() == {"1": "2"}
+    store.close()

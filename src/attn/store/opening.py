@@ -19,7 +19,7 @@ from attn.store import backup, schema
 from attn.store.backup import Backup
 from attn.store.database import Database, library_version
 from attn.store.failures import StoreFailure, classify_os
-from attn.store.file import probes
+from attn.store.file import holders, probes
 from attn.store.file.durable import sync_file, write_durably
 from attn.store.file.probes import Finding
 from attn.store.file.sentinel import Sentinel, older
@@ -257,6 +257,10 @@ def _refuse_foreign_log(home: Home, before: Sentinel | None) -> None:
         return
     for log in probes.companions(real):
         if before.clean and probes.size_bytes(log):
+            other = holders.holder(real)
+            if other is not None:  # whoever works on it clears its log away when it ends
+                text = f"{home.database} is in use by {other}"
+                raise StoreFailure("store_locked", text, path=home.database, pid=str(other.pid))
             text = f"{log} was put there after {home.database} was closed without one"
             raise StoreFailure("wal_mismatch", text, path=log)
     origin = probes.log_origin(real)
