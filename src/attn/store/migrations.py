@@ -156,6 +156,7 @@ MIGRATIONS: Final[tuple[Migration, ...]] = (
     ),
 )
 
+LEDGER_TABLES: Final = frozenset({"migrations", "file_facts"})
 # The ledger and the facts about the file itself; made before the first step, in its transaction.
 LEDGER: Final = (
     "CREATE TABLE IF NOT EXISTS migrations (name TEXT NOT NULL PRIMARY KEY, checksum TEXT NOT NULL,"

@@ -11,7 +11,7 @@ from pathlib import Path
 import attn
 from attn.store.database import APPLICATION_ID, Database
 from attn.store.failures import StoreFailure
-from attn.store.migrations import LEDGER, MIGRATIONS, Column, Conflict, Fact, Index, Migration
+from attn.store.migrations import LEDGER, LEDGER_TABLES, MIGRATIONS, Column, Conflict, Fact, Index, Migration
 from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Schema
 
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[A-Za-z0-9_]+|[^\sA-Za-z0-9_]")
@@ -44,7 +44,7 @@ def inspect(database: Database) -> Schema:
 def read_ledger(database: Database, schema: Schema) -> Ledger:
     """What the database says of its own history; an empty ledger when it keeps none."""
     ours = database.one("PRAGMA application_id") == APPLICATION_ID
-    if not {"migrations", "file_facts"} <= schema.tables.keys():
+    if not schema.tables.keys() >= LEDGER_TABLES:
         return Ledger(application_id_ours=ours)
     done = database.rows("SELECT name, checksum FROM migrations")
     facts = {str(key): str(value) for key, value in database.rows("SELECT key, value FROM file_facts")}
@@ -96,6 +96,8 @@ def _making(fact: Fact) -> str:
 def with_ledger(found: Schema) -> Schema:
     """The same schema with the tables of the ledger, which are made again when they are missing: they hold no rows of
     the user's."""
+    if found.tables.keys() >= LEDGER_TABLES:
+        return found  # nearly always: building another schema takes milliseconds of a start
     whole = canonical(())
     kept = tuple(f"table {name}: " for name in whole.tables.keys() - found.tables.keys())
     code = {text for text in whole.code if text.startswith(kept)}
