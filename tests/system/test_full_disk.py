@@ -34,7 +34,6 @@ def full(cold: DaemonProcess, disk: SmallDisk) -> tuple[DaemonProcess, Client, d
     sessions = {name: client.spawn(*SEVEN, label=name)["id"] for name in ("one", "two", "three")}
     for session in sessions.values():
         client.request("wait_session", session=session, text="armed", timeout_ms=20_000)
-        wait_until(Bundle(cold.home.bundle(session)).screen, LIMIT_S, "the screen on disk")
     disk.fill()
     return cold, client, sessions
 
@@ -101,22 +100,21 @@ def test_an_exit_that_cannot_be_written_is_not_lost(
     assert [last.sessions[each]["exit"]["code"] for each in (one, two)] == [7, 7]
 
 
-def test_a_screen_that_cannot_be_written_costs_only_itself(
-    full: tuple[DaemonProcess, Client, dict[str, str]], disk: SmallDisk
-) -> None:
-    daemon, client, sessions = full
-    session = client.sessions[sessions["one"]]
-    stream = client.attach(session["id"])
-    bundle = Bundle(daemon.home.bundle(session["id"]))
-    kept = bundle.screen()
-    assert kept is not None
-    client.type(stream, b"typed on a full disk\r")
-    client.until_output(stream, b"typed on a full disk")
+def test_a_screen_that_cannot_be_written_costs_only_itself(cold: DaemonProcess, disk: SmallDisk) -> None:
+    client = cold.start().client()
+    session = client.spawn("cat")["id"]
+    bundle = Bundle(cold.home.bundle(session))
+    stream = client.attach(session)
+    client.type(stream, b"before\r")
+    kept = wait_until(bundle.screen, LIMIT_S, "the screen on disk")
+    disk.fill()
+    client.type(stream, b"on a full disk\r")
+    client.until_output(stream, b"on a full disk\r\non a full disk")
     assert bundle.screen() == kept
     disk.free()
     client.type(stream, b"and with space\r")
     wait_until(lambda: b"and with space" in (bundle.screen() or kept).vt, LIMIT_S, "the screen on disk")
-    assert client.state(session["id"]) == "running"
+    assert client.state(session) == "running"
 
 
 def test_the_full_disk_is_told_and_its_end_too(
