@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from attn.bundle.bundle import Bundle
+from attn.bundle.bundle import Bundle, list_bundles
+from attn.bundle.files import BundleDamaged
 from attn.bundle.identity import WORKER_NAME
 from tests.system import processes, slices, stored_rows
 from tests.system.client import Client, Closed
@@ -72,9 +73,21 @@ def reload(trial: Trial) -> None:
     trial.ask("reload_session", session=trial.session)
 
 
-def _settled(client: Client) -> None:
-    """Until nothing is in between any more."""
+def _settled(trial: Trial, client: Client) -> None:
+    """Until nothing is in between any more: what the last daemon had set out to do is done, and told."""
     client.until(lambda: not {client.state(each) for each in client.sessions} & {"starting", "unreachable"}, LIMIT_S)
+    wait_until(lambda: not _intents(trial.daemon), LIMIT_S, "what was begun to be completed")
+    client.request("get_status")  # whatever came of it was told before this answer
+
+
+def _intents(daemon: DaemonProcess) -> list[str]:
+    found = []
+    for bundle in list_bundles(daemon.home.run):
+        try:
+            found.append(bundle.meta().intent)
+        except (FileNotFoundError, BundleDamaged):
+            continue  # it is being taken away
+    return [intent for intent in found if intent]
 
 
 def _whole(trial: Trial, client: Client) -> None:
@@ -160,7 +173,7 @@ def test_what_was_begun_is_whole_or_not_there(cold: DaemonProcess, name: str) ->
             cold.kill()
         client = cold.start().client()
         try:
-            _settled(client)
+            _settled(trial, client)
             check(trial, client)
             _whole(trial, client)
         except BaseException as error:
