@@ -1,4 +1,4 @@
-"""SIGKILL to a daemon at a chosen system call of one operation: strace lists the calls, then injects the signal."""
+"""SIGKILL to a process at a chosen system call of one operation: strace lists the calls, then injects the signal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -37,21 +38,22 @@ class Step:
 
 
 class Tracer:
-    """strace on all threads of a running daemon."""
+    """strace on all threads of a running process, and on whatever it forks."""
 
-    def __init__(self, daemon: DaemonProcess, *options: str) -> None:
+    def __init__(self, daemon: DaemonProcess, pid: int, *options: str) -> None:
         strace = shutil.which("strace")
         assert strace, "strace is missing; install: sudo apt-get install strace"
-        self.said = daemon.errors.with_name("strace.err")
-        with self.said.open("wb") as said:
+        with daemon.errors.with_name("strace.err").open("wb") as said:
             self.process = subprocess.Popen(
-                [strace, "-f", "-q", "-p", str(daemon.pid), *options],
+                [strace, "-f", "-q", "-p", str(pid), *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
             )  # fmt: skip
-        wait_until(lambda: _traced(daemon.pid) or self.process.poll() is not None, LIMIT_S, "strace to attach")
+        wait_until(lambda: _traced(pid) or self.process.poll() is not None, LIMIT_S, "strace to attach")
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
+        """Let go of the process, if it still lives."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
         self.process.wait(LIMIT_S)
 
 
@@ -64,11 +66,11 @@ def _traced(pid: int) -> bool:
         return False  # a thread ended meanwhile, or all of them
 
 
-def steps_of(daemon: DaemonProcess, operation: Callable[[], object]) -> list[Step]:
-    """Every step of one whole operation."""
+def steps_of(daemon: DaemonProcess, operation: Callable[[], object], pid: int | None = None) -> list[Step]:
+    """Every step of one whole operation, in the daemon or in the process `pid` and its children."""
     log = daemon.errors.with_name("strace.log")
     daemon.wait_web()
-    tracer = Tracer(daemon, "-o", str(log), "-e", f"trace={','.join(CALLS)}")
+    tracer = Tracer(daemon, pid or daemon.pid, "-o", str(log), "-e", f"trace={','.join(CALLS)}")
     operation()
     tracer.stop()
     found = []
@@ -83,19 +85,23 @@ def steps_of(daemon: DaemonProcess, operation: Callable[[], object]) -> list[Ste
 
 
 def killed_at(daemon: DaemonProcess, step: Step, operation: Callable[[], object]) -> bool:
-    """Run the operation with a daemon that dies when it enters `step`; False when it never came there.
-
-    strace counts in each thread for itself.
-    """
+    """Run the operation with a daemon that dies when it enters `step`; False when it never came there."""
     assert daemon.process is not None
     daemon.wait_web()
-    tracer = Tracer(daemon, "-o", "/dev/null", "-e", f"inject={step.call}:signal=KILL:when={step.number}")
-    operation()
+    with killing_at(daemon, step, daemon.pid):
+        operation()
+        try:
+            daemon.process.wait(1)
+        except subprocess.TimeoutExpired:
+            return False
+    return True
+
+
+@contextmanager
+def killing_at(daemon: DaemonProcess, step: Step, pid: int) -> Iterator[None]:
+    """Meanwhile process `pid`, or a child of it, dies when it enters `step`; strace counts for each thread."""
+    tracer = Tracer(daemon, pid, "-o", "/dev/null", "-e", f"inject={step.call}:signal=KILL:when={step.number}")
     try:
-        daemon.process.wait(1)
-        died = True
-    except subprocess.TimeoutExpired:
-        died = False
+        yield
+    finally:
         tracer.stop()
-    tracer.process.wait(LIMIT_S)
-    return died
