@@ -27,6 +27,7 @@ from attn.daemon.sessions.index import Index
 from attn.daemon.sessions.scrollback import ScrollbackBudget
 from attn.daemon.store.conditions import StoreConditions
 from attn.daemon.store.keeper import StoreKeeper
+from attn.daemon.turns import ask_for_short_turns
 from attn.daemon.workers.spawner import Spawner
 from attn.lock import HomeLock
 from attn.paths import Home
@@ -51,6 +52,7 @@ def run(home: Home, config: Config, *, ephemeral: bool = False, require_store: b
     try:
         daemon_id = startup.daemon_id(home)
         logs.setup(home.daemon_log, daemon_id=daemon_id, level=config.log_level)
+        ask_for_short_turns()
         token = startup.client_token(home)
         web = startup.bind_port(home, config.port)
         refuse = require_store or config.on_store_failure == "refuse"
