@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,24 @@ def test_what_every_session_has_cannot_be_missing(bundle: Bundle, name: str) -> 
 def test_an_unreadable_bundle_is_not_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         Bundle(tmp_path / "gone").lock_held()
+
+
+def test_a_program_that_was_left_behind_is_proved_by_its_start(bundle: Bundle) -> None:
+    with subprocess.Popen(["sleep", "600"]) as program:
+        started = identity.start_time(program.pid) or 0
+        record = WorkerRecord(program.pid, 1, identity.boot_id(), "/s", 1, 1, "0", "f", program.pid, started)
+        bundle.write_worker(record)
+        assert bundle.program_left() == program.pid
+        lock = bundle.acquire_lock()
+        assert bundle.program_left() is None, "its worker lives"
+        os.close(lock)
+        for other in (record._replace(child_start_time=started + 1), record._replace(child_start_time=0)):
+            bundle.write_worker(other)
+            assert bundle.program_left() is None
+        bundle.write_worker(record)
+        program.kill()
+        os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
+        assert bundle.program_left() is None, "it ended, and nobody took note yet"
 
 
 def test_without_its_file_the_lock_is_told_by_the_process(bundle: Bundle) -> None:

@@ -12,7 +12,7 @@ import pytest
 from attn.bundle.bundle import Bundle
 from attn.bundle.identity import SPAWNER_NAME
 from tests.system import processes, slices
-from tests.system.client import Client, Closed
+from tests.system.client import Client, Closed, Refused
 from tests.system.conftest import DaemonProcess
 from tests.waiting import wait_until
 
@@ -53,6 +53,25 @@ def test_a_killed_worker_takes_its_program_along_and_nobody_else(daemon: DaemonP
     assert not [event for event in client.events if event["type"] == "session_exited"]
     again = daemon.restart().client()
     assert again.state(victim["id"]) in GONE and again.state(other["id"]) == "running"
+
+
+def test_a_program_that_heeds_no_hang_up_is_not_started_twice(daemon: DaemonProcess) -> None:
+    """It lost its terminal with its worker, and works on: nobody ends it but the person, who is told how."""
+    client = daemon.client()
+    session = client.spawn("sh", "-c", "trap '' HUP; echo armed; while :; do sleep 0.1; done")
+    client.until_output(client.attach(session["id"]), b"armed")
+    os.kill(worker_pid(daemon, session["id"]), signal.SIGKILL)
+    client.until(lambda: client.state(session["id"]) in GONE, LIMIT_S)
+    assert processes.running(session["pid"])
+    client = daemon.restart().client()
+    with pytest.raises(Refused) as refused:
+        client.request("resume_session", session=session["id"])
+    assert refused.value.code == "session_running" and f"kill {session['pid']}" in refused.value.body["remedy"]
+    assert processes.running(session["pid"])
+    os.kill(session["pid"], signal.SIGKILL)
+    wait_until(lambda: not processes.running(session["pid"]), LIMIT_S, "the program's end")
+    client.request("resume_session", session=session["id"])
+    assert client.state(session["id"]) == "running"
 
 
 def test_without_its_spawner_the_daemon_starts_workers_by_itself(daemon: DaemonProcess) -> None:

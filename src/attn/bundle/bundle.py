@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from attn.bundle import records
 from attn.bundle.files import TEMPORARY_SUFFIX, BundleDamaged, Directory
-from attn.bundle.identity import same_process
+from attn.bundle.identity import runs, same_process
 from attn.bundle.records import ExitRecord, Meta, ScreenRecord, Spec, WorkerRecord
 from attn.core.session import valid_session_id
 
@@ -154,6 +154,17 @@ class Bundle:
         finally:
             os.close(lock)
         return False
+
+    def program_left(self) -> int | None:
+        """The pid of a program that runs on without a terminal, since its worker was killed and it heeds no hang-up.
+
+        None when there is none that can be proved. Raises BundleDamaged, OSError.
+        """
+        worker = self.worker()
+        if worker is None or not worker.child_start_time or self.exit() is not None or self.lock_held():
+            return None
+        alive = runs(worker.child_pid, worker.child_start_time, worker.boot_id)
+        return worker.child_pid if alive else None
 
     def _process_lives(self) -> bool:
         """Without a lock file no worker came yet, or somebody deleted it: then the worker's process tells."""

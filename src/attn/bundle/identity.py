@@ -47,6 +47,19 @@ def same_process(pid: int, started: int, boot: str) -> bool:
     return boot == boot_id() and start_time(pid) == started
 
 
+def runs(pid: int, started: int, boot: str) -> bool:
+    """As `same_process`, and it is not one that ended and only waits for its parent to take note."""
+    if not same_process(pid, started, boot):
+        return False
+    if sys.platform != "linux":
+        return True
+    try:
+        stat = _contents(f"/proc/{pid}/stat")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat[stat.rindex(b")") + 2 :].split()[0] not in (b"Z", b"X")
+
+
 def _contents(path: str) -> bytes:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -50,7 +50,10 @@ class Meta(NamedTuple):
 
 
 class WorkerRecord(NamedTuple):
-    """Which process serves the session, and how to speak to it. Liveness is the lock, never this pid."""
+    """Which process serves the session, and how to speak to it. Liveness is the lock, never this pid.
+
+    child_*: its program; a start time of 0 was not written by the build of that worker.
+    """
 
     pid: int
     start_time: int
@@ -61,6 +64,7 @@ class WorkerRecord(NamedTuple):
     build: str
     snapshot_format: str
     child_pid: int
+    child_start_time: int = 0
 
 
 class ExitRecord(NamedTuple):

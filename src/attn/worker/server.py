@@ -370,17 +370,18 @@ def _begin(launch: Launch, blank: Emulator | None) -> Worker:
 
 def _introduce(worker: Worker) -> None:
     """Write `worker.json`; an `exit.json` is of an earlier run. A program that cannot be found again must not run."""
-    me = os.getpid()
+    me, child = os.getpid(), worker.program.pid
     record = WorkerRecord(
         pid=me, start_time=identity.start_time(me) or 0, boot_id=identity.boot_id(),
         socket=os.fsdecode(worker.launch.socket_path), protocol_min=api.PROTOCOL_MIN, protocol_max=api.PROTOCOL_MAX,
-        build=attn.__version__, snapshot_format=SNAPSHOT_FORMAT, child_pid=worker.program.pid,
+        build=attn.__version__, snapshot_format=SNAPSHOT_FORMAT, child_pid=child,
+        child_start_time=identity.start_time(child) or 0,
     )  # fmt: skip
     try:
         worker.bundle.unlink_exit()
         worker.bundle.write_worker(record)
     except OSError:
-        os.killpg(worker.program.pid, signal.SIGKILL)
+        os.killpg(child, signal.SIGKILL)
         raise
 
 

@@ -94,6 +94,9 @@ class Lifecycle(Ending):
         """Start an ended session's program again. Raises AttnError; then everything is as it was, its screen too."""
         if session.running:
             raise AttnError("session_running", f"{session.label} runs", "attn attach it, or attn reload it")
+        if left := await self._hub.disk(programs.left_running, session.bundle):
+            why = f"its program (pid {left}) runs on without a terminal: its worker was killed, and it heeds no hang-up"
+            raise AttnError("session_running", why, f"end it first: kill {left}, or kill -9 {left}")
         plan = await self._launcher.again(session, wish)
         await self._run_again(session, plan)
         log.info("resumed, pid %s", session.pid, extra={"session": session.id})

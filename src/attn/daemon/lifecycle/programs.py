@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from attn.bundle.bundle import Bundle
+from attn.bundle.files import BundleDamaged
 from attn.bundle.records import Spec
 from attn.core.environment import MAX_ENTRY_BYTES
 from attn.core.session import printable
@@ -97,3 +99,11 @@ def check_arguments(argv: list[str]) -> None:
     for word in argv:
         if "\0" in word or len(os.fsencode(word)) > MAX_ENTRY_BYTES:
             raise AttnError("usage", "an argument holds a NUL byte or is over 128 KiB", "pass long texts in a file")
+
+
+def left_running(bundle: Bundle) -> int | None:
+    """The pid of a session's program that its worker left behind; None when nothing proves that there is one."""
+    try:
+        return bundle.program_left()
+    except (BundleDamaged, OSError):
+        return None
