@@ -154,10 +154,15 @@ def test_a_narrow_client_that_looks_in_costs_no_scrollback() -> None:
     assert text(terminal.capture(), None).splitlines()[:10] == before[:10]
 
 
-def test_a_program_cannot_change_the_number_of_columns() -> None:
+@pytest.mark.parametrize("cut", range(0, 14, 3))
+def test_a_program_cannot_change_the_number_of_columns(cut: int) -> None:
+    wish = b"\x1b[?40h\x1b[?3h"
     terminal = Emulator(24, 80)
-    terminal.feed(b"\x1b[?40h\x1b[?3h")
-    assert terminal.capture().snapshot.header.cols == terminal.cols == 80
+    terminal.feed(b"kept" + wish[:cut])
+    terminal.feed(wish[cut:] + b" whole")
+    capture = terminal.capture()
+    assert capture.snapshot.header.cols == terminal.cols == 80
+    assert text(capture, None).rstrip() == "kept whole"  # the library would clear the screen
 
 
 def test_bytes_mean_the_same_however_they_are_split() -> None:
