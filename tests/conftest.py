@@ -7,7 +7,12 @@ import pwd
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure; what hangs is ended by its suite.
+hypothesis.settings.register_profile("attn", deadline=None)
+hypothesis.settings.load_profile("attn")
 
 REAL_HOME = Path(pwd.getpwuid(os.getuid()).pw_dir)
 # Variables through which attn or an agent would find a person's own data, credentials or running session.
