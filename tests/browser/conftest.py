@@ -48,13 +48,19 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def daemon() -> Iterator[DaemonProcess]:
-    """A running daemon in a home of its own."""
+def cold() -> Iterator[DaemonProcess]:
+    """A home of its own without a daemon."""
     daemon = make_daemon()
     try:
-        yield daemon.start()
+        yield daemon
     finally:
         daemon.close()
+
+
+@pytest.fixture
+def daemon(cold: DaemonProcess) -> DaemonProcess:
+    """A running daemon."""
+    return cold.start()
 
 
 @pytest.fixture

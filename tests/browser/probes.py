@@ -69,13 +69,16 @@ _CELLS = """id => {
     is_default ? null : is_rgb ? "#" + value.toString(16).padStart(6, "0") : value
   const style = (cell) => {
     const found = {
-      foreground: colour(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor()),
-      background: colour(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor()),
       bold: cell.isBold(), italic: cell.isItalic(), faint: cell.isDim(), blink: cell.isBlink(),
       inverse: cell.isInverse(), invisible: cell.isInvisible(), strike: cell.isStrikethrough(),
       overline: cell.isOverline(), underline: cell.isUnderline(),
     }
-    return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== null && value))
+    const set = Object.entries(found).filter(([, value]) => value).map(([name]) => [name, true])
+    const foreground = colour(cell.isFgDefault(), cell.isFgRGB(), cell.getFgColor())
+    const background = colour(cell.isBgDefault(), cell.isBgRGB(), cell.getBgColor())
+    if (foreground !== null) set.push(["foreground", foreground])
+    if (background !== null) set.push(["background", background])
+    return Object.fromEntries(set)
   }
   for (let y = 0; y < terminal.rows; y++) {
     const line = buffer.getLine(buffer.baseY + y), cells = []

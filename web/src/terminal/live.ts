@@ -23,6 +23,8 @@ export interface LiveState {
   painted: boolean
   fidelity: AttachResult["fidelity"] | null
   source: AttachResult["source"] | null
+  /** When the screen was taken. */
+  takenAtMs: number
   /** Why the last attach failed. */
   problem: RequestError | null
   /** What this page has room for, when the session has another size because another client decides. */
@@ -36,7 +38,14 @@ export interface LiveEvents extends Pick<ScreenEvents, "onOpen" | "onHover" | "o
 
 /** The terminal of one session, kept alive while others are shown: attach, resume, draw, acknowledge, type, resize. */
 export class LiveTerminal {
-  readonly state = signal<LiveState>({ painted: false, fidelity: null, source: null, problem: null, letterbox: null })
+  readonly state = signal<LiveState>({
+    painted: false,
+    fidelity: null,
+    source: null,
+    takenAtMs: 0,
+    problem: null,
+    letterbox: null,
+  })
   readonly screen: Screen
   /** The stream that the daemon gives for what is shown. */
   attachment = new Attachment()
@@ -167,7 +176,8 @@ export class LiveTerminal {
     attachment.begin(result)
     if (attachment === this.attachment) this.reported = ""
     this.size = { rows: result.screen_rows, cols: result.screen_cols }
-    this.update({ fidelity: result.fidelity, source: result.source, problem: null })
+    const { fidelity, source, taken_at_ms: takenAtMs } = result
+    this.update({ fidelity, source, takenAtMs, problem: null })
     this.layout()
   }
 

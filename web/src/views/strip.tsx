@@ -58,9 +58,17 @@ function sessionRemarks(session: SessionView): Remark[] {
 }
 
 function screenRemarks(session: SessionView, live: LiveTerminal): Remark[] {
-  const { problem, fidelity, letterbox, painted } = live.state.value
+  const { problem, fidelity, source, takenAtMs, letterbox, painted } = live.state.value
   const remarks: Remark[] = []
   if (problem) remarks.push({ tone: "bad", text: [problem.message, problem.remedy].filter(Boolean).join(" ") })
+  // What an ended program left is its last screen; where an end was never seen, there may have been more.
+  if (source === "persisted" && fidelity !== "none" && session.state !== "exited") {
+    const kept = new Date(takenAtMs).toLocaleString()
+    remarks.push({
+      tone: "quiet",
+      text: `The screen as it was kept at ${kept}; what was written after that is not in it.`,
+    })
+  }
   if (fidelity === "tail") {
     remarks.push({ tone: "quiet", text: "The last output, not the exact screen: no emulator keeps this session." })
   }
