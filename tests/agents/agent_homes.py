@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -90,7 +90,19 @@ def claude_home(folder: Path, url: str) -> AgentHome:
     return AgentHome("claude", _installed(MODULES / ".bin" / "claude"), project, env, "? for shortcuts")
 
 
-HOMES: Final[dict[str, Callable[[Path, str], AgentHome]]] = {"codex": codex_home, "claude": claude_home}
+def claude_full_screen_home(folder: Path, url: str) -> AgentHome:
+    """Claude in the alternate screen, with the mouse."""
+    home = claude_home(folder, url)
+    return replace(home, env={**home.env, "CLAUDE_CODE_NO_FLICKER": "1"})
+
+
+HOMES: Final[dict[str, Callable[[Path, str], AgentHome]]] = {
+    "codex": codex_home,
+    "claude": claude_home,
+    "claude-full-screen": claude_full_screen_home,
+}
+# Each agent as it starts when nobody asks for anything else.
+USUAL: Final = ("claude", "codex")
 
 
 def login_profile(home: AgentHome, folder: Path) -> Path:

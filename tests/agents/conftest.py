@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.agent_homes import HOMES, AgentHome, login_profile
+from tests.agents.agent_homes import HOMES, USUAL, AgentHome, login_profile
 from tests.agents.attn_home import AgentSession, AttnHome
 from tests.agents.model_stub import ModelStub
 
@@ -19,7 +19,7 @@ def model() -> Iterator[ModelStub]:
         yield stub
 
 
-@pytest.fixture(params=sorted(HOMES))
+@pytest.fixture(params=USUAL)
 def agent(request: pytest.FixtureRequest, model: ModelStub, tmp_path: Path) -> AgentHome:
     """Each agent in turn, or the one that a test names by indirect parametrisation."""
     folder = tmp_path / "agent"

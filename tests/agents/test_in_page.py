@@ -1,117 +1,111 @@
-"""The real agents in the page, in a real Chromium: reloaded in mid-sentence, typed into with a person's keys."""
+"""The real agents in the page, in a real Chromium: what a page that comes back shows, and what keys do.
+
+One agent goes through everything, with a page beside it that stays: what a page shows that was reloaded, or whose
+daemon was killed, is the same cell by cell, cursor, modes and scrollback too.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, TimeoutError, sync_playwright
+from playwright.sync_api import sync_playwright
 
 from tests.agents.agent_homes import AgentHome
+from tests.agents.agent_page import CHROMIUM, AgentPage, assert_alike
 from tests.agents.attn_home import AgentSession
-from tests.agents.model_scripts import GREETING, STEADY_LAST
+from tests.agents.model_scripts import APPROVED, STEADY_LAST
 from tests.agents.model_stub import ModelStub
 
-CHROMIUM = "/usr/bin/chromium"
-TIMEOUT_MS = 30_000
 HELD_TIMEOUT_S = 40
-# The visible rows of the terminal that the page shows, right-trimmed, once everything that arrived is painted.
-ROWS = """id => {
-    const terminal = window.attn?.terminal(id)
-    if (!terminal || window.attn.connection !== "open") return null
-    const buffer = terminal.buffer.active
-    return Array.from({ length: terminal.rows }, (_, row) =>
-        buffer.getLine(buffer.baseY + row)?.translateToString(true) ?? "")
-}"""
+# So small that an answer has its beginning in the scrollback.
+SMALL = {"width": 1100, "height": 520}
+NARROW = {"width": 900, "height": 460}
+ASKS = {"codex": "Would you like to run", "claude": "Do you want to proceed?"}
 
-
-class AgentPage:
-    """The page, showing one session."""
-
-    def __init__(self, page: Page, session: AgentSession) -> None:
-        self._page = page
-        self._session = session
-
-    def open(self) -> None:
-        """Logs in with a fresh one-time URL and chooses the session."""
-        url = re.search(r"http://\S+#login=\S+", self._session.attn.run("open"))
-        assert url, "attn open prints no URL"
-        self._page.goto(url[0])
-        self._page.wait_for_function("() => window.attn?.connection === 'open'", timeout=TIMEOUT_MS)
-        self._page.evaluate("id => { location.hash = `#session=${id}` }", self._session.id)
-
-    def reload(self) -> None:
-        """As a person does."""
-        self._page.reload()
-
-    def wait_for(self, text: str) -> list[str]:
-        """Until the terminal shows `text`, and all its rows."""
-        shows = f"([id, text]) => ({ROWS})(id)?.some(row => row.includes(text))"
-        try:
-            self._page.wait_for_function(shows, arg=[self._session.id, text], timeout=TIMEOUT_MS)
-        except TimeoutError as error:
-            shown = "\n".join(self.rows() or ["nothing"])
-            raise AssertionError(f"{text!r} never appeared in the page, which shows:\n{shown}") from error
-        return self.rows()
-
-    def rows(self) -> list[str]:
-        """The rows that are visible now."""
-        rows: list[str] = self._page.evaluate(ROWS, self._session.id)
-        return rows
-
-    def click(self) -> None:
-        """Into the terminal, as a person does before typing."""
-        self._page.locator(".xterm-screen").first.click()
-
-    def type(self, text: str) -> None:
-        """Each character as a key."""
-        self._page.keyboard.type(text, delay=10)
-
-    def press(self, key: str) -> None:
-        """One key, `Shift+Enter` for instance."""
-        self._page.keyboard.press(key)
+OpenPage = Callable[[], AgentPage]
 
 
 @pytest.fixture
-def page(session: AgentSession) -> Iterator[AgentPage]:
-    """The page on the running agent."""
+def open_page(session: AgentSession) -> Iterator[OpenPage]:
+    """Opens pages on the running agent, each in a profile of its own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        shown = AgentPage(browser.new_page(viewport={"width": 1280, "height": 800}), session)
-        shown.open()
-        yield shown
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+
+        def open_page() -> AgentPage:
+            page = AgentPage(browser.new_context(viewport=SMALL).new_page(), session)  # type: ignore[arg-type]
+            page.open()
+            return page
+
+        yield open_page
         browser.close()
 
 
-def _hold_in_mid_answer(session: AgentSession, model: ModelStub) -> None:
+class Pair:
+    """A page that comes back again and again, and one that stays."""
+
+    def __init__(self, session: AgentSession, open_page: OpenPage) -> None:
+        self._session = session
+        self.back, self.stays = open_page(), open_page()
+
+    def reload(self, when: str) -> None:
+        """The page is reloaded, and shows what the other one shows."""
+        self.back.reload()
+        assert_alike(self.back, self.stays, f"{when}, reloaded")
+
+    def kill_daemon(self, when: str) -> None:
+        """The daemon is killed and started again: both pages show the same, and there is one session as before."""
+        before = self._session.view()
+        self._session.attn.kill_daemon()
+        self.back.wait_lost()
+        after = json.loads(self._session.attn.run("ls", "--json"))
+        assert [(row["id"], row["pid"]) for row in after] == [(before["id"], before["pid"])]
+        for page in (self.back, self.stays):
+            page.wait_connected()
+        assert_alike(self.back, self.stays, f"{when}, daemon killed")
+        self.reload(f"{when}, daemon killed")
+
+    def resize(self) -> None:
+        """Both pages get smaller, the agent with them."""
+        for page in (self.stays, self.back):
+            page.page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+        self.back.click()
+        self.back.page.wait_for_function(
+            "([id, rows]) => window.attn.terminal(id).rows < rows", arg=[self._session.id, len(self.stays.rows())]
+        )
+
+
+@pytest.mark.parametrize("agent", ["codex", "claude", "claude-full-screen"], indirect=True)
+def test_a_page_that_comes_back_shows_what_one_that_stayed_shows(
+    session: AgentSession, model: ModelStub, open_page: OpenPage, agent: AgentHome
+) -> None:
+    pair = Pair(session, open_page)
+    for page in (pair.back, pair.stays):
+        page.wait_for(agent.ready)
     session.prompt("count steadily")
     assert model.held.wait(HELD_TIMEOUT_S), f"the agent never asked its model; the screen:\n{session.screen()}"
-
-
-def test_a_reload_in_mid_answer_shows_the_same_frame(session: AgentSession, model: ModelStub, page: AgentPage) -> None:
-    page.wait_for(session.attn.agent.ready)
-    _hold_in_mid_answer(session, model)
-    before = page.wait_for("first line 6 of 6")
-    page.reload()
-    after = page.wait_for("first line 6 of 6")
-    assert _still(after) == _still(before)
+    for page in (pair.back, pair.stays):
+        page.wait_for("first line 6 of 6")
+    pair.reload("in mid-answer")
+    pair.kill_daemon("in mid-answer")
     model.release()
-    page.wait_for(STEADY_LAST)
-    page.click()
-    page.type("greet me again")
-    page.press("Enter")
-    page.wait_for(GREETING)
+    pair.back.wait_for(STEADY_LAST)
+    session.prompt("ask for approval")
+    pair.back.wait_for(ASKS[agent.name])
+    pair.reload("in an approval")
+    pair.kill_daemon("in an approval")
+    pair.resize()
+    pair.back.wait_for(ASKS[agent.name])
+    pair.reload("in a smaller approval")
+    pair.back.click()
+    pair.back.press("Enter")
+    pair.back.wait_for(APPROVED)
+    pair.reload("after all that")
 
 
-def _still(rows: list[str]) -> list[str]:
-    """The rows without those that the agent animates while it waits for its model."""
-    return [row for row in rows if not re.search(r"esc to interrupt|Working|…", row)]
-
-
-def test_keys_do_what_they_do_in_a_terminal(
-    session: AgentSession, model: ModelStub, page: AgentPage, agent: AgentHome
-) -> None:
+def test_keys_do_what_they_do_in_a_terminal(model: ModelStub, open_page: OpenPage, agent: AgentHome) -> None:
+    page = open_page()
     page.wait_for(agent.ready)
     page.click()
     page.type("first half")

@@ -81,6 +81,19 @@ def test_a_phone_beside_a_desk_shows_the_desks_size_and_can_take_its_own(
     desk.until(lambda: size(client, session) == large, "the size back at the desk, where somebody types")
 
 
+def test_a_page_that_missed_nothing_follows_the_size_all_the_same(tab: Tab) -> None:
+    session = tab.daemon.client().spawn("bash", "--norc", "-c", COUNTER, label="quiet")["id"]
+    tab.choose("quiet")
+    tab.until_text(session, "line 300")
+    tab.until(lambda: fitted(tab, tab.daemon.client(), session), "the session to fit the page")
+    tab.daemon.restart()
+    tab.until(lambda: tab.connection == "open", "the page to reconnect")
+    client = tab.daemon.client()
+    tab.page.set_viewport_size({"width": 900, "height": 500})
+    tab.until(lambda: tab.frame(session)["size"][1] < 80 and fitted(tab, client, session), "the smaller session")
+    tab.until(lambda: shows_the_worker(tab, client, session), "every cell as the worker has it")
+
+
 def test_a_covered_page_decides_nothing_and_catches_up(
     open_tab: OpenTab, daemon: DaemonProcess, client: Client
 ) -> None:

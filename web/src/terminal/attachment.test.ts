@@ -50,6 +50,12 @@ describe("Attachment", () => {
     attachment.begin(result("delta", 15))
     const step = attachment.frame(frame(SNAPSHOT_END, 15, "abcde"))
     expect(step?.do === "append" && text(step.data)).toBe("abcde")
+    attachment.end()
+    attachment.begin(result("delta", 15))
+    expect(attachment.frame(frame(SNAPSHOT_END, 15, "")), "answered though it is empty").toMatchObject({
+      do: "skip",
+      end: 15,
+    })
   })
 
   it("clears nothing when there is no snapshot", () => {

@@ -82,11 +82,13 @@ export class Attachment {
     const data = join(this.parts)
     this.announced = null
     this.parts = []
-    if (result.payload === "delta") return this.append(result.offset - data.length, data)
+    const size = { rows: result.screen_rows, cols: result.screen_cols }
+    const nothing: Step = { do: "skip", end: result.offset, ...size }
+    // Nothing new is answered too: the daemon waits for that before it starts anew.
+    if (result.payload === "delta") return this.append(result.offset - data.length, data) ?? nothing
     const keeps = result.payload === "none" || this.shows(result)
     this.received = result.offset
-    const size = { rows: result.screen_rows, cols: result.screen_cols }
-    if (keeps) return { do: "skip", end: result.offset, ...size }
+    if (keeps) return nothing
     // After a resize the daemon sends a bare frame at first, and once it is quiet another one of that size with history.
     this.whole = !this.frameOnly && (result.id !== 0 || this.sizeIs(result.screen_rows, result.screen_cols))
     this.painted = result

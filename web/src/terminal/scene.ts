@@ -100,6 +100,7 @@ export class Scene {
       this.back.source = source
       if (replaced !== source) this.events.onPainted(source)
       this.goal = 0
+      this.back.painted = false
       return this.paintOn(this.back, step)
     }
     if (source === this.front.source && !this.wantsAnother(step)) return this.paintOn(this.front, step)
