@@ -13,7 +13,7 @@ from typing import Final
 from attn import __version__
 from bench import results
 
-MEASUREMENTS: Final = ("snapshot", "echo", "many", "throughput")
+MEASUREMENTS: Final = ("snapshot", "echo", "page", "many", "throughput")
 
 
 def main() -> int:

@@ -200,6 +200,7 @@ export class LiveTerminal {
   /** The session's own facts changed. */
   sessionChanged(session: SessionView): void {
     this.takesInput = !isEnded(session)
+    if (!this.takesInput) this.input.drop()
     if (session.rows === this.size.rows && session.cols === this.size.cols) return
     // What is shown keeps its size until the screen of the new one comes.
     this.size = { rows: session.rows, cols: session.cols }

@@ -25,7 +25,7 @@ export function Strip({ session }: { session: SessionView }): JSX.Element | null
     <div class="strip" role="status">
       {remarks.map(({ tone, text, actions = [] }) => (
         <p key={text} class={tone}>
-          {text}
+          <span>{text}</span>
           {actions.map(({ label, keys, run }) => (
             <button key={label} type="button" class={BUTTON[keys ? "tip" : "plain"]} data-tip={keys} onClick={run}>
               {label}
@@ -42,7 +42,7 @@ export function LinkNotice(): JSX.Element | null {
   if (ui.link.value === "open" || !list.listed.value) return null
   return (
     <p class="link-notice" role="status">
-      Reconnecting to attn. Your programs keep running; keys are not sent meanwhile.
+      Reconnecting to attn. Your programs keep running; what you type is sent when it is back.
     </p>
   )
 }
