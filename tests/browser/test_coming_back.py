@@ -57,7 +57,7 @@ def test_a_program_that_is_gone_is_started_again_from_the_page(open_tab: OpenTab
     assert worker is not None
     os.kill(worker.pid, signal.SIGKILL)
     client.until(lambda: client.state(session) == "recoverable")
-    button = tab.page.get_by_role("button", name="Resume", exact=True)
+    button = tab.page.get_by_role("button", name="Start again")
     button.wait_for()
     assert "first life" in tab.text(session)
     button.click()
