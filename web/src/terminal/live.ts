@@ -245,7 +245,7 @@ export class LiveTerminal {
     clearTimeout(this.resizeTimer)
     this.resizeTimer = window.setTimeout(() => this.reportSize(), RESIZE_PAUSE_MS)
     clearTimeout(this.letterboxTimer)
-    if (room.rows === this.size.rows && room.cols === this.size.cols) this.letterbox()
+    if (same(room, this.wanted)) this.letterbox()
     else this.letterboxTimer = window.setTimeout(() => this.letterbox(), LETTERBOX_DELAY_MS)
   }
 
@@ -291,16 +291,22 @@ export class LiveTerminal {
     return this.shown && document.visibilityState === "visible"
   }
 
+  /** The size to show: the session's, and once nothing can change it any more, that of what is on the screen. */
+  private get wanted(): Size {
+    const { rows, cols } = this.screen.terminal
+    return this.takesInput || !this.state.value.painted ? this.size : { rows, cols }
+  }
+
   private letterbox(): void {
-    const { room, size } = this
-    this.screen.useFont(this.fontSize, size, room)
-    const differs = room !== null && (room.rows !== size.rows || room.cols !== size.cols)
+    const { room, wanted } = this
+    this.screen.useFont(this.fontSize, wanted, room)
+    const differs = room !== null && !same(room, wanted)
     this.screen.element.classList.toggle("letterboxed", differs)
     this.update({ letterbox: differs ? room : null })
   }
 
   private reportSize(): void {
-    if (!this.handle || !this.room) return
+    if (!this.handle || !this.room || !this.takesInput) return
     const report = { ...this.room, visible: this.visible }
     const key = JSON.stringify(report)
     if (key === this.reported) return
@@ -326,4 +332,8 @@ export class LiveTerminal {
   private update(change: Partial<LiveState>): void {
     this.state.value = { ...this.state.value, ...change }
   }
+}
+
+function same(one: Size, other: Size): boolean {
+  return one.rows === other.rows && one.cols === other.cols
 }

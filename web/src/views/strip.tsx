@@ -23,8 +23,9 @@ export function Strip({ session }: { session: SessionView }): JSX.Element | null
   if (remarks.length === 0) return null
   return (
     <div class="strip" role="status">
-      {remarks.map(({ tone, text, actions = [] }) => (
-        <p key={text} class={tone}>
+      {remarks.map(({ tone, text, actions = [] }, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a text that counts seconds would make its buttons anew
+        <p key={place} class={tone}>
           <span>{text}</span>
           {actions.map(({ label, keys, run }) => (
             <button key={label} type="button" class={BUTTON[keys ? "tip" : "plain"]} data-tip={keys} onClick={run}>
