@@ -12,6 +12,7 @@ from tests.browser.tab import Tab
 from tests.system.conftest import DaemonProcess
 
 SHELL = ("bash", "--norc", "-i")
+KEYBOARD = "document.activeElement.matches('.screen:not([hidden]) textarea')"
 
 
 def test_what_is_typed_while_the_daemon_is_away_arrives_once(tab: Tab) -> None:
@@ -62,7 +63,7 @@ def test_a_program_that_is_gone_is_started_again_from_the_page(open_tab: OpenTab
     assert "first life" in tab.text(session)
     button.click()
     client.until(lambda: client.state(session) == "running")
-    button.wait_for(state="detached")
+    tab.until(lambda: tab.page.evaluate(KEYBOARD), "the keyboard to go to the program")
     tab.run("echo second life")
     tab.until_text(session, "\nsecond life")
     head, data = client.screen(session, "cells")
@@ -72,5 +73,6 @@ def test_a_program_that_is_gone_is_started_again_from_the_page(open_tab: OpenTab
     tab.page.get_by_text("Ended with status 3").wait_for()
     tab.page.get_by_role("button", name="Start again").click()
     client.until(lambda: client.state(session) == "running")
+    tab.until(lambda: tab.page.evaluate(KEYBOARD), "the keyboard to go to the program")
     tab.run("echo third life")
     tab.until_text(session, "\nthird life")
