@@ -102,8 +102,12 @@ def _whole(trial: Trial, client: Client) -> None:
         return len(workers) == len(running) and len(programs) == 2 * len(running) >= len(set(running.values()))
 
     wait_until(consistent, LIMIT_S, f"{len(running)} workers and programs; there are {processes.of_home(home)}")
-    bundles = {path.name for path in home.run.iterdir() if path.is_dir() and path.name != "s"}
-    assert bundles == client.sessions.keys()
+
+    def bundles() -> set[str]:
+        return {path.name for path in home.run.iterdir() if path.is_dir() and path.name != "s"}
+
+    # A removal is told when it is decided, and its traces go after that.
+    wait_until(lambda: bundles() == client.sessions.keys(), LIMIT_S, f"only bundles of sessions; there are {bundles()}")
     for session in client.sessions:
         bundle = Bundle(home.bundle(session))
         assert bundle.meta().label == client.sessions[session]["label"]
