@@ -155,7 +155,7 @@ def test_an_error_of_the_disk_is_told_and_over_when_a_person_asks(scene: Scene) 
         scene.attn("new --label meanwhile -- true")
     finally:
         tracer.terminate()
-        tracer.wait()
+        tracer.communicate()
     wait_until(lambda: "TracerPid:\t0" in Path(f"/proc/{pid}/status").read_text(), 30, "the tracer to let go")
     assert scene.run(condition["commands"][0]).returncode == 0
     scene.attn("status")
