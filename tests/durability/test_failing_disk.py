@@ -11,7 +11,7 @@ import pytest
 
 from attn.paths import Home
 from attn.store import StoreFailure, open_store, schema
-from attn.store.backup import listed
+from attn.store.backup import listed, make_for_person
 from attn.store.database import Database
 from tests.store.conftest import NOW_MS, ROW, at_step, reopened
 from tests.store.faulty_disk import Death, Fault, each_death, each_failure, mounted
@@ -155,6 +155,34 @@ def test_a_backup_on_a_failing_disk_is_verified_or_not_there(home: Home, fault: 
             copy.close()
         assert [path for path in home.backups.glob("*") if path.suffix not in (".db", ".json")] == []
         shutil.rmtree(home.backups, ignore_errors=True)
+        reopened(home).close()
+
+
+@pytest.mark.parametrize("fault", ["io_error", "full"])
+def test_a_backup_elsewhere_on_a_failing_disk_is_good_or_not_there(home: Home, fault: Fault) -> None:
+    store = reopened(home)
+    store.sessions.upsert(ROW)
+    store.close()
+    folder = home.root.with_name("elsewhere")
+    folder.mkdir()
+
+    def back_up() -> None:
+        opened = open_store(home, now_ms=NOW_MS)
+        try:
+            make_for_person(opened.database, home.backups, folder / "mine.db", NOW_MS)
+        finally:
+            opened.close()
+
+    for n, raised in each_failure(back_up, fault, StoreFailure):
+        if (folder / "mine.db").exists():
+            copy = Database.open_copy(folder / "mine.db")
+            assert copy.damage(thorough=True) == [] and copy.one("SELECT count(*) FROM sessions") == 1
+            copy.close()
+            shutil.rmtree(folder)
+            folder.mkdir()
+        else:
+            assert raised is not None, f"operation {n} failed, there is no backup, and nothing was said"
+        assert list(folder.iterdir()) == [], "something unfinished was left"
         reopened(home).close()
 
 

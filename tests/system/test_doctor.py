@@ -138,7 +138,12 @@ def test_a_home_that_may_not_be_read_or_written(cli: Cli, mode: int) -> None:
         [sys.executable, "-m", "attn", "doctor", "--json"], env=cli.daemon.env, capture_output=True, text=True,
         timeout=60, check=False, preexec_fn=obey_permissions,
     )  # fmt: skip
+    archive = subprocess.run(
+        [sys.executable, "-m", "attn", "debug", "--to", str(root.with_name("x.tar.gz"))], env=cli.daemon.env,
+        capture_output=True, text=True, timeout=60, check=False, preexec_fn=obey_permissions,
+    )  # fmt: skip
     root.chmod(0o700)
+    assert archive.returncode == 0 and root.with_name("x.tar.gz").stat().st_size, archive
     assert {path: facts[5] for path, facts in tree(root).items()} == {path: facts[5] for path, facts in before.items()}
     assert done.returncode == 2, done
     failed = [each for each in json.loads(done.stdout)["findings"] if each["level"] == "fail"]
@@ -162,7 +167,21 @@ def test_workers_that_are_stopped_lost_or_belong_to_others(cli: Cli) -> None:
     assert "bundle_quarantined" in found and "zzzzz00001" in found
 
 
-def test_a_recovering_daemon_and_one_in_another_runtime_directory(cli: Cli, tmp_path: Path) -> None:
+def test_a_daemon_that_is_still_finding_its_sessions(cli: Cli) -> None:
+    session = str(cli.sessions()["runs"]["id"])
+    worker = json.loads((cli.daemon.home.bundle(session) / "worker.json").read_text())["pid"]
+    os.kill(worker, signal.SIGSTOP)  # it holds up the recovery for a second
+    try:
+        cli.daemon.kill()
+        cli.daemon.start()
+        done = cli.run("doctor", "--json")
+        told = words(json.loads(done.stdout)["findings"])
+        assert done.returncode in (0, 1) and "the daemon runs (pid" in told and f"kill -CONT {worker}" in told, done
+    finally:
+        os.kill(worker, signal.SIGCONT)
+
+
+def test_a_daemon_in_another_runtime_directory(cli: Cli, tmp_path: Path) -> None:
     elsewhere = Cli(cli.daemon)
     elsewhere.daemon.env = {**cli.daemon.env, "XDG_RUNTIME_DIR": str(tmp_path)}
     found = looked(elsewhere)

@@ -98,9 +98,12 @@ def make_for_person(database: Database, directory: Path, to: Path | None, now_ms
 
 
 def listed(directory: Path) -> list[Backup]:
-    """The copies that were verified when they were made, newest first; a record that cannot be read is left out."""
+    """The copies that were verified when they were made, newest first; a record that cannot be read is left out.
+
+    Raises StoreFailure when the directory cannot be read.
+    """
     found: list[Backup] = []
-    for path in directory.glob(f"attn-*{_SUFFIX}"):
+    for path in _copies(directory):
         try:
             backup = Backup(**json.loads(_record(path).read_bytes()))
         except (OSError, ValueError, TypeError):
@@ -120,6 +123,16 @@ def kept(copies: Sequence[Backup]) -> set[str]:
     before = [copy.path for copy in copies if copy.reason == "migration"]
     newest = [copy.path for copy in copies[:KEPT]]
     return {*newest, *list(days.values())[:KEPT_DAYS], *list(schemas.values())[:KEPT], *before[:KEPT_MIGRATIONS]}
+
+
+def _copies(directory: Path) -> list[Path]:
+    try:
+        names = os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise classify_os(error, directory) from error
+    return [directory / name for name in names if name.startswith("attn-") and name.endswith(_SUFFIX)]
 
 
 def rotate(directory: Path) -> None:

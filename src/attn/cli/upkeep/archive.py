@@ -76,7 +76,7 @@ def gather(
         "locks.txt": _locks(scene.home.root),
         "sockets.txt": _sockets(scene.home.sockets),
     }
-    for log in sorted(scene.home.logs.glob("*")) if scene.home.logs.is_dir() else []:
+    for log in _entries(scene.home.logs):
         parts[f"logs/{log.name}"] = _tail(log)
     return _bounded({name: (structured if name.endswith(".json") else free)(data) for name, data in parts.items()})
 
@@ -193,8 +193,14 @@ def _sockets(folder: Path) -> bytes:
     from attn.doctor import processes
 
     owned = processes.listening()
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
-    return "".join(f"{'open' if str(path) in owned else 'dead'} {path}\n" for path in paths).encode()
+    return "".join(f"{'open' if str(path) in owned else 'dead'} {path}\n" for path in _entries(folder)).encode()
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(Path(entry.path) for entry in os.scandir(folder))
+    except OSError:
+        return []  # not there, or closed to us, which files.txt says
 
 
 def _tail(path: Path) -> bytes:
