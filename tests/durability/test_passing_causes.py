@@ -81,8 +81,21 @@ def test_rights_of_the_database_are_given_back_with_the_printed_command(scene: S
     over_and_written(scene)
 
 
-def test_a_home_that_loses_its_rights_at_run_time(scene: Scene) -> None:
-    """The file that is open goes on; what needs the directory says so, and the home says so at the next start."""
+def test_a_home_that_cannot_be_looked_into_is_told_to_those_who_are_connected(scene: Scene) -> None:
+    scene.wrapper = AS_A_USER
+    scene.attn("daemon start")
+    with scene.client() as client:
+        scene.home.root.chmod(0o000)
+        try:
+            client.until(lambda: [each["code"] for each in client.conditions] == ["home_unwritable"])
+            assert client.conditions[0]["path"] == str(scene.home.root)
+        finally:
+            scene.home.root.chmod(0o700)
+        client.until(lambda: client.conditions == [])
+    over_and_written(scene)
+
+
+def test_a_home_that_may_not_be_written_is_named_at_the_start(scene: Scene) -> None:
     scene.wrapper = AS_A_USER
     scene.home.root.chmod(0o500)
     refused = scene.run("attn daemon start")

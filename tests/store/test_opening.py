@@ -320,3 +320,10 @@ def test_a_program_that_works_on_the_database_is_waited_for(home: Home) -> None:
     store = reopened(home)
     assert store.settings.all() == {"1": "2"}
     store.close()
+
+
+def test_what_stands_in_the_place_of_the_sentinel_is_named(home: Home) -> None:
+    reopened(home).close()
+    home.sentinel.unlink()
+    home.sentinel.mkdir()
+    assert str(home.sentinel) in refused(home, "io_error").message

@@ -120,8 +120,8 @@ def open_store(home: Home, *, ephemeral: bool = False, retry: bool = False, now_
         return Store(memory, home, "ephemeral")
     if os.path.lexists(home.intent):
         raise StoreFailure("repair_incomplete", f"{home.intent} says that a repair is not done", path=home.intent)
+    before = _left(home)
     try:
-        before = Sentinel.read(home.sentinel)
         if not _stands(home, known=before is not None):
             _create(home, now_ms)
         elif stat.S_IMODE(home.database.stat().st_mode) & 0o077:
@@ -353,6 +353,13 @@ def _make_room(home: Home) -> None:
     if free < needed:
         text = f"changing the schema needs {needed >> 20} MB on the disk of {home.root}, {free >> 20} MB are free"
         raise StoreFailure("disk_low", text, path=home.database)
+
+
+def _left(home: Home) -> Sentinel | None:
+    try:
+        return Sentinel.read(home.sentinel)
+    except OSError as error:
+        raise classify_os(error, home.sentinel) from error
 
 
 def _write(home: Home, sentinel: Sentinel) -> None:
