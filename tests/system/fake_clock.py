@@ -33,5 +33,6 @@ class FakeClock:
         fresh = self._file.with_suffix(".new")
         fresh.write_text(offset + "\n")
         fresh.rename(self._file)
-        seen = time.monotonic() + 1.5 * LOOKS_EVERY_S
+        # It counts whole seconds, and looks once more than LOOKS_EVERY_S of them are over.
+        seen = time.monotonic() + LOOKS_EVERY_S + 1.2
         wait_until(lambda: time.monotonic() > seen, 10 * LOOKS_EVERY_S, "every process to look at its clock again")
