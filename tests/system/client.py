@@ -145,7 +145,18 @@ class Client:
                 self._take(kind, payload)
 
     def until_output(self, stream: Stream, needle: bytes, limit_s: float = LIMIT_S) -> None:
-        self.until(lambda: needle in stream.data, limit_s)
+        searched = fresh = 0
+
+        def found() -> bool:
+            """Only what is new is looked through: a client that searches a whole flood again does not keep up."""
+            nonlocal searched, fresh
+            if fresh != len(stream.payloads):
+                searched, fresh = 0, len(stream.payloads)
+            at = stream.data.find(needle, max(0, searched - len(needle)))
+            searched = len(stream.data)
+            return at >= 0
+
+        self.until(found, limit_s)
 
     def event(self, kind: str, **fields: Any) -> Json:
         """The first event of that kind with those fields."""
