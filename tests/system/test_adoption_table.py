@@ -136,8 +136,16 @@ def test_every_row_of_the_table(daemon: DaemonProcess) -> None:
         os.kill(stopped, signal.SIGCONT)
     wait_until(lambda: not scene.bundle("draining").lock_held(), LIMIT_S, "the worker that was stopped")
     again.request("remove_session", session=scene.ids["draining"])
-    again.request("remove_session", session=scene.ids["no-bundle"])
-    assert _told(scene.found(again)).keys() == scene.ids.keys() - {"draining", "no-bundle"}
+    for name in ("lost", "orphan-lost", "no-bundle", "reboot-lost"):
+        again.request("resume_session", session=scene.ids[name])
+    for name in ("lost", "orphan-lost", "no-bundle", "reboot-lost"):
+        assert scene.found(again)[name][0] == "running"
+        stream = again.attach(scene.ids[name])
+        again.type(stream, b"once more\r")
+        again.until_output(stream, b"once more\r\nonce more")
+    last = daemon.restart().client()
+    assert {view["state"] for view in last.sessions.values()} == {"running", "exited"}
+    assert scene.found(last).keys() == scene.ids.keys() - {"draining"}
 
 
 def _attached(client: Client, scene: Scene) -> None:
