@@ -31,18 +31,18 @@ def doctor(daemon: DaemonProcess) -> dict[str, Any]:
     return said
 
 
-def complaints(daemon: DaemonProcess) -> list[dict[str, Any]]:
-    """Its findings that are not ok and not about the machine that the test runs on."""
-    found = doctor(daemon)["findings"]
-    return [each for each in found if each["level"] != "ok" and each["check"] not in ("service", "program", "config")]
+def complaints(daemon: DaemonProcess, *but: str) -> list[dict[str, Any]]:
+    """Its findings that are not ok, not about the machine that the test runs on, and not of the checks `but`."""
+    left_out = {"service", "program", "config", *but}
+    return [each for each in doctor(daemon)["findings"] if each["level"] != "ok" and each["check"] not in left_out]
 
 
-def liked(daemon: DaemonProcess) -> None:
-    """Until doctor has nothing to say, or fail with what it says."""
+def liked(daemon: DaemonProcess, *but: str) -> None:
+    """Until doctor has nothing to say beside the checks `but`, or fail with what it says."""
     try:
-        wait_until(lambda: not complaints(daemon), LIMIT_S, "a home that doctor likes")
+        wait_until(lambda: not complaints(daemon, *but), LIMIT_S, "a home that doctor likes")
     except AssertionError:
-        assert complaints(daemon) == []
+        assert complaints(daemon, *but) == []
 
 
 def worker_pid(daemon: DaemonProcess, session: str) -> int:

@@ -74,6 +74,23 @@ def test_a_program_that_heeds_no_hang_up_is_not_started_twice(daemon: DaemonProc
     assert client.state(session["id"]) == "running"
 
 
+def test_the_end_of_one_run_is_never_told_of_the_next(daemon: DaemonProcess) -> None:
+    """It ended with 7, was resumed, and then worker and daemon were killed: how that run ended, nobody knows."""
+    client = daemon.client()
+    session = client.spawn(*SEVEN)
+    client.until_output(client.attach(session["id"]), b"armed")
+    os.kill(session["pid"], signal.SIGUSR1)
+    client.event("session_exited", session=session["id"])
+    assert daemon.end() == 0
+    daemon.start().client().request("resume_session", session=session["id"])
+    daemon.kill()
+    os.kill(worker_pid(daemon, session["id"]), signal.SIGKILL)
+    bundle = Bundle(daemon.home.bundle(session["id"]))
+    wait_until(lambda: not bundle.lock_held(), LIMIT_S, "the worker's end")
+    again = daemon.start().client()
+    assert (again.state(session["id"]) in GONE, again.sessions[session["id"]]["exit"]) == (True, None)
+
+
 def test_without_its_spawner_the_daemon_starts_workers_by_itself(daemon: DaemonProcess) -> None:
     client = daemon.client()
     before = client.spawn("cat")

@@ -152,6 +152,8 @@ class Lifecycle(Ending):
         if not await self.reach(session) and session.running:
             self.probe(session)
         await self.intend(session, None, None)
+        # Before anybody is told: a row that still said how the last run ended would say it of this one.
+        await self._hub.index.saved()
 
     async def complete(self, session: Session) -> None:
         """Go on with what an earlier daemon had set out to do when it was killed; failures are logged."""
