@@ -161,3 +161,22 @@ def test_find_keeps_its_match_when_the_picture_is_changed(open_tab: OpenTab, dae
     tab.until(lambda: tab.frame(log)["size"][1] < cols, "fewer columns")
     whole(tab, log)
     tab.until(lambda: count.inner_text().endswith("/100"), "the matches of the new picture")
+
+
+def test_what_a_program_set_comes_back_with_a_long_history(open_tab: OpenTab, daemon: DaemonProcess) -> None:
+    setting = r"printf '\e]10;#ff0000\e\\\e]4;2;#123456\e\\\e[?1000h\e[?1006h\e[32mgreen\e[m'"
+    script = f"seq -f 'line %06g of the log' 9000; {setting}; read -r"
+    session = daemon.client().spawn("bash", "--norc", "-c", script, label="set")["id"]
+    tab = open_tab(daemon)
+    whole(tab, session)
+    style = """() => {
+      const face = document.querySelector(".screen:not([hidden]) .face:not(.behind)")
+      const green = [...face.querySelectorAll(".xterm-rows span")].find((part) => part.textContent.includes("green"))
+      const colour = (of) => getComputedStyle(of).color
+      const mouse = face.querySelector(".enable-mouse-events") !== null
+      return green && [colour(face.querySelector(".xterm-rows")), colour(green), mouse]
+    }"""
+    for _ in range(2):
+        tab.until(lambda: tab.page.evaluate(style) == ["rgb(255, 0, 0)", "rgb(18, 52, 86)", True], "colours and mouse")
+        tab.page.reload()
+        whole(tab, session)

@@ -107,7 +107,6 @@ export class Scene {
     if (source === this.front.source) this.front.source = null
     const face = this.screen.newFace({ rows: step.rows, cols: step.cols })
     this.back = this.slot(face, source)
-    this.screen.openBehind(face)
     face.terminal.onRender(({ start, end }) => start === 0 && end >= face.terminal.rows - 1 && this.drawn(face))
     this.paintOn(this.back, step)
   }
@@ -127,7 +126,11 @@ export class Scene {
   }
 
   private slot(face: Face, source: Attachment): Slot {
-    const writer = new Writer(face.terminal, (offset, painted) => this.applied(slot, offset, painted))
+    const writer = new Writer(
+      face.terminal,
+      (offset, painted) => this.applied(slot, offset, painted),
+      () => slot === this.back && this.screen.openBehind(face),
+    )
     const slot: Slot = { face, writer, source, painted: false, whole: false, applied: 0 }
     writer.hidden = this.quiet
     return slot

@@ -10,6 +10,9 @@ type Job = Exclude<Step, { do: "reattach" }>
 // a longer one is parsed in parts behind synchronised output so that keys stay quick and no part is ever drawn.
 export const ONE_WRITE_BYTES = 128 << 10
 const CHUNK_BYTES = 64 << 10
+// A terminal that is not in the page yet parses four times as fast: no scroll bar follows its lines. It has to be in it
+// for the end of a snapshot, where the colours stand that a program set: xterm.js keeps none without an element.
+const END_BYTES = 16 << 10
 // A terminal that nobody sees takes this much per turn; the daemon drops what it cannot keep and sends a fresh frame.
 const HIDDEN_BYTES = 64 << 10
 const HIDDEN_PAUSE_MS = 60
@@ -33,6 +36,8 @@ export class Writer {
   constructor(
     private readonly terminal: Sink,
     private readonly onApplied: (offset: number, painted: boolean) => void,
+    /** Called before the end of what is painted: the terminal has to be in the page for that. */
+    private readonly onEnding: () => void = () => undefined,
   ) {}
 
   push(job: Job): void {
@@ -95,8 +100,17 @@ export class Writer {
       lookAgain()
       this.done(job.end, true)
     }
-    if (job.data.length <= ONE_WRITE_BYTES) this.feed(join([RIS, job.data]), done)
-    else this.inChunks(synchronised(job.data), done)
+    if (job.data.length > ONE_WRITE_BYTES) return this.paintInChunks(synchronised(job.data), done)
+    this.onEnding()
+    this.feed(join([RIS, job.data]), done)
+  }
+
+  private paintInChunks(data: Uint8Array, done: () => void): void {
+    this.inChunks(data.subarray(0, -END_BYTES), () => {
+      if (this.disposed) return
+      this.onEnding()
+      this.feed(data.subarray(-END_BYTES), done)
+    })
   }
 
   private inChunks(data: Uint8Array, done: () => void): void {
