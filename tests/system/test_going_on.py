@@ -62,7 +62,7 @@ def test_a_resume_that_fails_leaves_the_last_screen(daemon: DaemonProcess, tmp_p
     where.mkdir()
     client = daemon.client()
     session = client.spawn("sh", "-c", "echo last words; exit 3", cwd=str(where))["id"]
-    client.until(lambda: client.sessions[session]["exit"] and client.sessions[session]["recoverable"])
+    client.until(lambda: client.sessions.get(session, {}).get("exit") and client.sessions[session]["recoverable"])
     where.rmdir()
     with pytest.raises(Refused) as refused:
         client.request("resume_session", session=session)
@@ -144,7 +144,7 @@ def test_a_removal_that_was_cut_off_brings_no_session_back(daemon: DaemonProcess
     """Between the renaming and the database, and before anything was erased."""
     client = daemon.client()
     session = client.spawn("sh", "-c", "exit 1")["id"]
-    client.until(lambda: client.sessions[session]["exit"])
+    client.until(lambda: client.sessions.get(session, {}).get("exit"))
     bundle = Bundle(daemon.home.bundle(session))
     wait_until(lambda: not bundle.lock_held(), 20, "the worker's end")
     daemon.kill()
