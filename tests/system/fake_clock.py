@@ -34,5 +34,5 @@ class FakeClock:
         fresh.write_text(offset + "\n")
         fresh.rename(self._file)
         # It counts whole seconds, and looks once more than LOOKS_EVERY_S of them are over.
-        seen = time.monotonic() + LOOKS_EVERY_S + 1.2
+        seen = time.monotonic() + 3 * LOOKS_EVERY_S
         wait_until(lambda: time.monotonic() > seen, 10 * LOOKS_EVERY_S, "every process to look at its clock again")
