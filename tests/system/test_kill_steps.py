@@ -168,7 +168,7 @@ def test_what_was_begun_is_whole_or_not_there(cold: DaemonProcess, name: str) ->
     every = steps_of(cold, lambda: operation(trial))
     assert every
     _end_all(cold.client())
-    points = slices.sample(f"steps of {name}", every[:: 1 + len(every) // POINTS], 5)
+    points = slices.sample(f"steps of {name}", every[:: max(1, len(every) // POINTS)], 5)
     missed = []
     for step in points:
         trial.prepare(cold.client(), ended=ended)

@@ -61,7 +61,7 @@ def test_a_start_is_whole_or_not_there(daemon: DaemonProcess) -> None:
     client = daemon.client()
     every = steps_of(daemon, lambda: start(client), spawner(daemon))
     settled(daemon, client)
-    points = slices.sample("steps of a worker's start", every[:: 1 + len(every) // POINTS], POINTS)
+    points = slices.sample("steps of a worker's start", every[:: max(1, len(every) // POINTS)], POINTS)
     told = []
     for step in points:
         pid = spawner(daemon)
@@ -79,7 +79,7 @@ def test_an_end_is_known_or_said_to_be_unknown(daemon: DaemonProcess) -> None:
     client = daemon.client()
     session = armed(client)
     every = steps_of(daemon, lambda: end(daemon, client, session), worker_pid(daemon, session))
-    points = slices.sample("steps of a worker's end", every[:: 1 + len(every) // POINTS], POINTS)
+    points = slices.sample("steps of a worker's end", every[:: max(1, len(every) // POINTS)], POINTS)
     told = []
     for step in points:
         session = armed(client)
