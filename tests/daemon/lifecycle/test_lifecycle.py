@@ -174,3 +174,16 @@ async def test_a_pinned_size_is_kept_with_the_session(desk: Desk) -> None:
     assert session.bundle.meta()[5:] == (33, 99)
     await desk.lifecycle.pin(session, None)
     assert session.bundle.meta()[5:] == (None, None)
+
+
+async def test_a_program_that_takes_a_moment_to_end_of_its_hang_up_is_waited_for(desk: Desk) -> None:
+    script = "trap 'sleep 0.5; exit' HUP; while :; do sleep 0.05; done"
+    session = await desk.lifecycle.spawn(wish("sh", "-c", script))
+    assert session.link is not None
+    first = session.pid
+    os.kill(session.link.pid, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        await session.ended.wait()
+    await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    assert session.running and session.pid != first
+    await desk.lifecycle.kill(session)
