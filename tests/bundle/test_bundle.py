@@ -67,11 +67,18 @@ def test_a_bundle_that_cannot_be_made_leaves_nothing(tmp_path: Path, monkeypatch
     assert os.listdir(tmp_path) == []
 
 
-def test_the_end_of_an_earlier_program_can_be_taken_away(bundle: Bundle) -> None:
-    bundle.write_exit(ExitRecord(0, None, 5, 6))
-    bundle.unlink_exit()
-    bundle.unlink_exit()
-    assert bundle.exit() is None
+def test_a_new_run_takes_the_end_of_the_last_one_away_or_leaves_everything(bundle: Bundle) -> None:
+    worker, ended = WorkerRecord(1, 2, "boot", "/s", 1, 1, "0.1", "vt1", 3), ExitRecord(0, None, 5, 6)
+    bundle.begin_run(worker)
+    bundle.write_exit(ended)
+    refused = bundle.path / "worker.json.tmp"
+    refused.mkdir()
+    with pytest.raises(OSError):
+        bundle.begin_run(worker._replace(pid=7))
+    assert (bundle.worker(), bundle.exit()) == (worker, ended)
+    refused.rmdir()
+    bundle.begin_run(worker._replace(pid=7))
+    assert (bundle.worker(), bundle.exit()) == (worker._replace(pid=7), None)
 
 
 def test_all_that_is_written_is_read_back(bundle: Bundle) -> None:

@@ -66,7 +66,7 @@ def test_a_resume_that_fails_leaves_the_last_screen(daemon: DaemonProcess, tmp_p
     where.rmdir()
     with pytest.raises(Refused) as refused:
         client.request("resume_session", session=session)
-    assert refused.value.code == "directory_missing"
+    assert (refused.value.code, "--cwd DIR" in refused.value.body["remedy"]) == ("directory_missing", True)
     assert client.sessions[session]["exit"]["code"] == 3
     assert client.screen(session)[1].startswith(b"last words\n")
     daemon.restart()

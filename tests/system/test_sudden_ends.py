@@ -110,17 +110,29 @@ def test_without_its_spawner_the_daemon_starts_workers_by_itself(daemon: DaemonP
 def test_a_stopped_spawner_holds_up_only_new_sessions(daemon: DaemonProcess) -> None:
     client = daemon.client()
     session = client.spawn("cat")
+    ended = client.spawn("cat")["id"]
+    client.request("kill_session", session=ended)
+    bundle = Bundle(daemon.home.bundle(ended))
+    wait_until(lambda: not bundle.lock_held(), LIMIT_S, "its worker's end")
+    before, exited = bundle.worker(), bundle.exit()
     pid = spawner_pid(daemon)
     os.kill(pid, signal.SIGSTOP)
     try:
-        request = client.ask("spawn_session", argv=["cat"])
+        request, again = client.ask("spawn_session", argv=["cat"]), client.ask("resume_session", session=ended)
         stream = client.attach(session["id"])
         client.type(stream, b"works\r")
         client.until_output(stream, b"works\r\nworks")
-        client.until(lambda: request in client.replies, LIMIT_S)
+        client.until(lambda: {request, again} <= client.replies.keys(), LIMIT_S)
     finally:
         os.kill(pid, signal.SIGCONT)
+    assert client.replies[again]["type"] == "error"
+    # What was told as failed does not happen later, and everything is as it was.
+    wait_until(lambda: "taken back" in (bundle.path / "worker.err").read_text(), LIMIT_S, "the late worker")
+    wait_until(lambda: not bundle.lock_held(), LIMIT_S, "its end")
+    assert (bundle.worker(), bundle.exit()) == (before, exited)
+    assert (client.state(ended), client.sessions[ended]["recoverable"]) == ("exited", True)
     assert client.replies[request]["type"] in ("error", "spawn_result")
+    client.request("resume_session", session=ended)
     client.until(lambda: {client.state(each) for each in client.sessions} <= {"running", *GONE}, LIMIT_S)
     # Whatever was ordered meanwhile runs and is listed, or is not there at all.
     listed = {view["pid"] for view in client.sessions.values() if view["state"] == "running"}

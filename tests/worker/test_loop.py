@@ -14,7 +14,8 @@ import pytest
 from attn.wire import framing
 from attn.worker import loop as loop_module
 from attn.worker.listening import listen
-from attn.worker.loop import Connection, Disconnected, Loop, Peers, note, note_failure, receive_order
+from attn.wire.launch import TAKEN_BACK
+from attn.worker.loop import Connection, Disconnected, Loop, Peers, heed, note, note_failure, receive_order
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
@@ -329,6 +330,17 @@ def test_an_order_arrives_with_its_descriptor() -> None:
         assert receive_order(ours) is None
     os.close(read)
     os.close(write)
+
+
+def test_an_order_is_heeded_until_it_is_taken_back() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        heed(ours.fileno())
+        theirs.send(TAKEN_BACK)
+        with pytest.raises(OSError, match="taken back"):
+            heed(ours.fileno())
+        theirs.close()
+        heed(ours.fileno())  # a daemon that merely ended
 
 
 @pytest.mark.parametrize("data", [struct.pack(">I", 10) + b"short", b"\0\0", struct.pack(">I", 1 << 30)])

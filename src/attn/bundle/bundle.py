@@ -117,6 +117,17 @@ class Bundle:
         with Directory(self._folder) as directory:
             directory.replace(WORKER, records.to_json(worker))
 
+    def begin_run(self, worker: WorkerRecord) -> None:
+        """As `write_worker`; a program runs again, so the end of the one before it is history.
+
+        Raises OSError; then that end still stands. Between the two steps there is neither: a kill leaves no exit beside
+        a worker that it is not of.
+        """
+        with Directory(self._folder) as directory:
+            directory.stage(WORKER, records.to_json(worker))
+            directory.unlink(EXIT)
+            directory.publish(WORKER)
+
     def write_exit(self, ended: ExitRecord) -> None:
         self._write(EXIT, records.to_json(ended))
 
@@ -184,11 +195,6 @@ class Bundle:
         removal = retire(self)
         removal.erase()
         removal.forget()
-
-    def unlink_exit(self) -> None:
-        """A program runs again: the end of the one before it is history. Raises OSError."""
-        with Directory(self._folder) as directory:
-            directory.unlink(EXIT)
 
     def open_errors(self) -> int:
         """A descriptor for what the worker prints when something goes wrong. Raises OSError."""

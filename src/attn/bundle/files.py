@@ -41,10 +41,14 @@ class Directory:
         self.sync()
 
     def replace(self, name: str, data: bytes) -> None:
-        """As `write`, but which name stands for which content is on disk only after `sync`.
+        """As `write`, but which name stands for which content is on disk only after `sync`."""
+        self.stage(name, data)
+        self.publish(name)
 
-        Temporary file, fsync, rename. Only one process writes any one name, so the temporary name is fixed and a
-        leftover is overwritten.
+    def stage(self, name: str, data: bytes) -> None:
+        """The part of `replace` that a full disk can refuse: `data` is on disk, `name` has its old content.
+
+        Only one process writes any one name, so the temporary name is fixed and a leftover is overwritten.
         """
         temporary = name + TEMPORARY_SUFFIX
         file = self.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -58,7 +62,10 @@ class Directory:
             raise
         finally:
             os.close(file)
-        os.rename(temporary, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+
+    def publish(self, name: str) -> None:
+        """What was staged for `name` stands under it. Raises OSError."""
+        os.rename(name + TEMPORARY_SUFFIX, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
     def read(self, name: str) -> bytes | None:
         """All bytes of `name`, None when there is no such file.

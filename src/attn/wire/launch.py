@@ -3,7 +3,8 @@
 A record is a u32 (big-endian) length and NUL-separated fields, so that a freshly forked worker reads it without a
 JSON parser: parsing JSON touches 280 KB of pages that it otherwise shares with all other workers. Neither argv nor
 an environment can hold a NUL. One report descriptor travels with the first byte (SCM_RIGHTS); the worker answers on
-it with one line, `ok <worker pid> <child pid>` or `error <code> <message>`.
+it with one line, `ok <worker pid> <child pid>` or `error <code> <message>`. A daemon that gives up waiting for that
+line writes TAKEN_BACK on its end.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 LENGTH: Final = struct.Struct(">I")
+TAKEN_BACK: Final = b"-"
 # execve(2) takes 2 MiB of arguments and environment on Linux (ARG_MAX); the rest is paths and numbers.
 RECORD_MAX_BYTES: Final = 4 << 20
 _EMULATOR: Final = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from attn.wire import framing
-from attn.wire.launch import LENGTH, RECORD_MAX_BYTES
+from attn.wire.launch import LENGTH, RECORD_MAX_BYTES, TAKEN_BACK
 from attn.worker.listening import accept, listen_again
 
 # A daemon reads all the time. One that left this much unread is gone or broken: it is cut off, and finds the truth
@@ -179,6 +180,16 @@ def receive_order(channel: socket.socket) -> tuple[bytes, int] | None:
     if size > RECORD_MAX_BYTES:
         raise ValueError(f"an order of {size} bytes is over the bound of {RECORD_MAX_BYTES}")
     return _exactly(channel, size), descriptors[0] if descriptors else os.dup(channel.fileno())
+
+
+def heed(report: int) -> None:
+    """Raises OSError when who gave the order gave up waiting for its report: a person was told that nothing runs.
+
+    A daemon that merely ended takes nothing back: the next one finds the session.
+    """
+    ready, _, _ = select.select([report], [], [], 0)
+    if ready and os.read(report, len(TAKEN_BACK)) == TAKEN_BACK:
+        raise OSError(errno.ECANCELED, "the order was taken back, since it took too long")
 
 
 def _exactly(channel: socket.socket, size: int) -> bytes:

@@ -37,6 +37,7 @@ from attn.worker.loop import (
     WRITE,
     Loop,
     Peers,
+    heed,
     note,
     note_failure,
     now_ms,
@@ -327,7 +328,7 @@ def run(record: bytes, report: int, blank: Emulator | None = None) -> None:
     """Be the worker that `record` orders, with `Worker`'s `blank`. Says on `report` whether the program runs."""
     wakeup, _ = signal_pipe()
     try:
-        worker = _begin(unpack_request(record), blank)
+        worker = _begin(unpack_request(record), report, blank)
     except pty.LaunchError as error:
         _answer(report, f"error {error.code} {error}")
     except (OSError, ValueError, BundleBusy, BundleDamaged) as error:
@@ -345,7 +346,7 @@ def _answer(report: int, line: str) -> None:
     os.close(report)
 
 
-def _begin(launch: Launch, blank: Emulator | None) -> Worker:
+def _begin(launch: Launch, report: int, blank: Emulator | None) -> Worker:
     os.umask(0o077)
     os.chdir("/")
     identity.name_process(identity.WORKER_NAME)
@@ -354,6 +355,7 @@ def _begin(launch: Launch, blank: Emulator | None) -> Worker:
     redirect(bundle.open_errors())
     lock = bundle.acquire_lock()
     try:
+        heed(report)  # with the lock: whoever took the order back has seen that it is held, or we see its word
         listener = listen(launch.socket_path)
         try:
             worker = Worker(launch, bundle, listener, blank)
@@ -378,8 +380,7 @@ def _introduce(worker: Worker) -> None:
         child_start_time=identity.start_time(child) or 0,
     )  # fmt: skip
     try:
-        worker.bundle.unlink_exit()
-        worker.bundle.write_worker(record)
+        worker.bundle.begin_run(record)
     except OSError:
         os.killpg(child, signal.SIGKILL)
         raise

@@ -108,6 +108,25 @@ def files(session: Session) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in session.bundle.path.iterdir() if path.name in kept}
 
 
+async def test_a_session_whose_next_worker_comes_late_runs(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was given up on when it had the session already: it is shown, and can be ended."""
+    session = await desk.lifecycle.spawn(wish("cat"))
+    await desk.lifecycle.kill(session)
+    spawner = desk.lifecycle._launcher._spawner
+    real = spawner.spawn
+
+    async def late(record: bytes) -> tuple[int, int]:
+        await real(record)
+        raise AttnError("internal", "too late, on purpose")
+
+    monkeypatch.setattr(spawner, "spawn", late)
+    resumed = await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    worker = session.bundle.worker()
+    assert worker is not None and (resumed.session.state, session.pid) == ("running", worker.child_pid)
+    await desk.lifecycle.kill(session)
+    assert session.exit is not None and session.exit.signal == signal.SIGHUP
+
+
 async def test_a_session_of_which_only_a_row_is_left_starts_again(desk: Desk) -> None:
     session = add(desk.hub)
     desk.hub.session_ended(session, ExitView(code=0, signal=None, at_ms=1))

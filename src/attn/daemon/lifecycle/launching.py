@@ -42,6 +42,8 @@ Again = ResumeSession | ReloadSession
 # Between the output of one run of a session and that of the next: more than a worker wrote since the last offset that
 # anybody knows of, so that no client takes the new program's output for what follows on its screen.
 RUN_GAP_BYTES: Final = 1 << 36
+# A session that goes on has no other directory than its own.
+ELSEWHERE: Final = "begin elsewhere: attn new --cwd DIR"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Launcher:
         programs.check_descriptors()
         login = await asyncio.shield(self._login)
         spec = session.spec
-        await asyncio.to_thread(programs.directory, spec.cwd, login.variables)
+        await asyncio.to_thread(programs.directory, spec.cwd, login.variables, ELSEWHERE)
         env = self._environment(login, wish.client_env, wish.env, session.id)
         missing = sorted(set(spec.env_names) - env.keys())
         shell = login.variables.get("SHELL", "")

@@ -35,8 +35,8 @@ def check_descriptors() -> None:
         )
 
 
-def directory(wanted: str | None, login: dict[str, str]) -> str:
-    """The absolute directory to start in; the home directory when none was named."""
+def directory(wanted: str | None, login: dict[str, str], remedy: str = "give another --cwd") -> str:
+    """The absolute directory to start in; the home directory when none was named. `remedy`: for one that will not do."""
     text = wanted or login.get("HOME") or os.path.expanduser("~")
     path = Path(text).expanduser()
     if "\0" in text or not path.is_absolute():
@@ -46,15 +46,13 @@ def directory(wanted: str | None, login: dict[str, str]) -> str:
     shown = printable(str(path))
     try:
         if not path.exists():
-            raise AttnError("directory_missing", f"there is no directory {shown}", "make it, or give another --cwd")
+            raise AttnError("directory_missing", f"there is no directory {shown}", f"make it, or {remedy}")
         if not path.is_dir():
-            raise AttnError("not_a_directory", f"{shown} is not a directory", "give a directory with --cwd")
+            raise AttnError("not_a_directory", f"{shown} is not a directory", remedy)
     except OSError as error:
-        raise AttnError(
-            "directory_missing", f"{shown} cannot be used: {error.strerror}", "give another --cwd"
-        ) from error
+        raise AttnError("directory_missing", f"{shown} cannot be used: {error.strerror}", remedy) from error
     if not os.access(path, os.X_OK):
-        raise AttnError("permission_denied", f"{shown} may not be entered by you", "give another --cwd")
+        raise AttnError("permission_denied", f"{shown} may not be entered by you", remedy)
     return str(path)
 
 

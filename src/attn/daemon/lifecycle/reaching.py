@@ -141,6 +141,10 @@ class Reaching:
             await asyncio.sleep(0.02)
         return not held
 
+    async def worker_came(self, session: Session) -> bool:
+        """Whether a worker has the session, although nobody heard of its coming."""
+        return await self._hub.disk(_held, session.bundle)
+
     async def dismiss(self, session: Session) -> None:
         """Ask a worker that stays after its program's end to leave."""
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import Final
 
 import attn
 from attn.errors import AttnError
+from attn.wire.launch import TAKEN_BACK
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,7 @@ class Spawner:
     async def spawn(self, record: bytes) -> tuple[int, int]:
         """Start a worker with its program -> (worker pid, program pid). Raises AttnError with the report's code.
 
+        After a time-out a worker whose lock is free will not start its program any more; one that holds it may.
         record: from `wire.launch.pack_request`.
         """
         report, theirs = socket.socketpair()
@@ -79,6 +82,8 @@ class Spawner:
                 async with asyncio.timeout(SPAWN_LIMIT_S):
                     return _parse_report(await _read_line(report))
             except TimeoutError as error:
+                with contextlib.suppress(OSError):  # it ended, and nothing will come of it
+                    report.send(TAKEN_BACK)
                 raise AttnError("internal", f"the worker did not report within {SPAWN_LIMIT_S:.0f} s") from error
 
     async def _hand_over(self, record: bytes, report: socket.socket) -> None:
