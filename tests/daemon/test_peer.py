@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import os
 import socket
 from collections.abc import AsyncIterator
 
@@ -86,6 +88,19 @@ async def test_frames_pass_both_ways(ends: Ends) -> None:
     (_, ok), (kind, frame) = framing.Decoder().feed(await ends.read())
     assert json.loads(ok) == {"type": "ok", "id": 5}
     assert (kind, client_api.unpack_binary(frame)) == (client_api.BINARY, (client_api.OUTPUT, 1, 2, b"data"))
+
+
+async def test_another_user_is_not_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the mode of the socket and of its directory."""
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+    made = Ends()
+    made.ours.send(framing.encode(client_api.JSON, b"{}"))
+    await made.open()
+    await asyncio.wait_for(made.gone.wait(), 10)
+    assert made.received == []
+    with contextlib.closing(made.ours), contextlib.suppress(ConnectionResetError):
+        assert await made.read() == b""
 
 
 async def test_too_much_is_named_and_closed(ends: Ends) -> None:

@@ -6,6 +6,8 @@ import os
 import socket
 from pathlib import Path
 
+import pytest
+
 from attn.worker.listening import accept, listen, listen_again
 
 
@@ -37,3 +39,12 @@ def test_without_a_place_for_it_there_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert listen_again(os.fsencode(tmp_path / "file" / "s")) is None
     assert listen_again(os.fsencode(tmp_path / "a" / "b" / "s")) is None
+
+
+def test_another_user_is_not_let_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the mode of the socket and of its directory."""
+    somebody = os.getuid() + 1
+    with listen(os.fsencode(tmp_path / "s")) as listener, connect(os.fsencode(tmp_path / "s")) as client:
+        monkeypatch.setattr(os, "getuid", lambda: somebody)
+        assert accept(listener) is None
+        assert client.recv(1) == b""

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from attn.wire import framing
+from attn.wire.launch import TAKEN_BACK
 from attn.worker import loop as loop_module
 from attn.worker.listening import listen
-from attn.wire.launch import TAKEN_BACK
 from attn.worker.loop import Connection, Disconnected, Loop, Peers, heed, note, note_failure, receive_order
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,16 @@ async def link(worker: ScriptedWorker, owner: Owner) -> AsyncIterator[WorkerLink
     await made.hello("token", "daemon")
     yield made
     made.close()
+
+
+async def test_a_process_of_another_user_is_told_nothing(
+    worker: ScriptedWorker, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+    with pytest.raises(AttnError, match="permission_denied"):
+        await connect(worker.path, owner)
+    assert worker.requests == []
 
 
 async def test_hello_carries_the_secret_and_learns_the_worker(worker: ScriptedWorker, link: WorkerLink) -> None:

@@ -36,7 +36,7 @@ def check_descriptors() -> None:
 
 
 def directory(wanted: str | None, login: dict[str, str], remedy: str = "give another --cwd") -> str:
-    """The absolute directory to start in; the home directory when none was named. `remedy`: for one that will not do."""
+    """The absolute directory to start in, the home directory when none was named; `remedy`: if it will not do."""
     text = wanted or login.get("HOME") or os.path.expanduser("~")
     path = Path(text).expanduser()
     if "\0" in text or not path.is_absolute():
