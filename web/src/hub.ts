@@ -155,8 +155,14 @@ export function connect(): void {
   link.connect()
 }
 
+/** Shows the chosen session, as soon as there is a place for it and a list that has it, whichever comes last. */
 export function showSelected(): void {
+  // What is hidden loses the keyboard a moment later: who typed into one terminal goes on in the next.
+  const typing = pool.current?.screen.element.contains(document.activeElement)
   pool.show(list.selected.value)
+  // Nothing else has the keyboard, as after a reload; on a phone that would open its keyboard.
+  const idle = document.activeElement === document.body && matchMedia("(pointer: fine)").matches
+  if (typing || idle) focusTerminal()
 }
 
 export function start(): void {
@@ -170,12 +176,7 @@ export function start(): void {
   follow(settings.fontSize, (size) => pool.setFont(size))
   follow(list.selected, (session) => {
     document.title = session ? `${session.label} · attn` : "attn"
-    // What is hidden loses the keyboard a moment later: who typed into one terminal goes on in the next.
-    const typing = pool.current?.screen.element.contains(document.activeElement)
-    pool.show(session)
-    // Nothing else has the keyboard, as after a reload; on a phone that would open its keyboard.
-    const idle = document.activeElement === document.body && matchMedia("(pointer: fine)").matches
-    if (typing || idle) focusTerminal()
+    showSelected()
   })
   document.addEventListener("visibilitychange", () => {
     pool.visibilityChanged()

@@ -13,8 +13,7 @@ const LIVE_TERMINALS = 8
 
 /** The live terminals of this page, the one shown last at the end; the one not shown for longest makes room. */
 export class Pool {
-  /** Where terminals are drawn; set once the page stands. */
-  parent: HTMLElement | null = null
+  private parent: HTMLElement | null = null
   private readonly live = new Map<string, LiveTerminal>()
   private readonly routes = new Map<number, LiveTerminal>()
   private shown: LiveTerminal | null = null
@@ -32,6 +31,12 @@ export class Pool {
 
   get current(): LiveTerminal | null {
     return this.shown
+  }
+
+  /** Where terminals are drawn from now on: null while the page has no place for them, as while it is logged out. */
+  drawIn(parent: HTMLElement | null): void {
+    this.show(null)
+    this.parent = parent
   }
 
   /** Shows the terminal of a session, made now if there is none yet; null shows none. */

@@ -23,13 +23,26 @@ export function leaveForTerminal(): void {
   closeDialog()
 }
 
-/** A modal dialog: the browser traps focus and closes it on Escape; focus goes back to where it was. */
+/** At once: the browser would hide the dialog first and tell of it later, and a key in between would find one open. */
+function onEscape(event: KeyboardEvent): void {
+  if (event.key !== "Escape" || event.isComposing) return
+  event.preventDefault()
+  closeDialog()
+}
+
+/** A modal dialog: the browser traps focus, Escape closes it; focus goes back to where it was. */
 export function DialogFrame({ title, wide, children }: DialogFrameProps): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null)
   useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null
-    ref.current?.showModal()
+    const dialog = ref.current
+    dialog?.addEventListener("close", closeDialog)
+    dialog?.showModal()
     return () => {
+      // Its event comes a moment later, when the next dialog may be open.
+      dialog?.removeEventListener("close", closeDialog)
+      // What is behind a modal dialog takes no focus.
+      dialog?.close()
       if (!toTerminal) before?.focus()
       // It may be gone, or hidden with the session it belongs to.
       if (toTerminal || document.activeElement !== before || before === document.body) {
@@ -43,7 +56,7 @@ export function DialogFrame({ title, wide, children }: DialogFrameProps): JSX.El
       ref={ref}
       class={wide ? "dialog wide" : "dialog"}
       aria-labelledby="dialog-title"
-      onClose={closeDialog}
+      onKeyDown={onEscape}
       onMouseDown={(event) => event.target === ref.current && closeDialog()}
     >
       <div class="dialog-body">

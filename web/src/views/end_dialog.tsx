@@ -1,4 +1,5 @@
 import type { JSX } from "preact"
+import { useLayoutEffect } from "preact/hooks"
 import * as hub from "../hub"
 import * as list from "../state/sessions"
 import { closeDialog, DialogFrame } from "./dialog"
@@ -6,6 +7,9 @@ import { closeDialog, DialogFrame } from "./dialog"
 /** Ends a running program, or takes an ended one off the list; both only after asking. */
 export function EndDialog({ id }: { id: string }): JSX.Element | null {
   const session = list.session(id)
+  useLayoutEffect(() => {
+    if (!session) closeDialog()
+  }, [session])
   if (!session) return null
   const ended = list.isEnded(session)
   const act = (run: () => Promise<unknown>) => {

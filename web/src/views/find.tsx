@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals"
 import type { ISearchOptions } from "@xterm/addon-search"
 import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 import * as hub from "../hub"
 import { scheme } from "../state/settings"
 import * as ui from "../state/ui"
@@ -18,7 +18,8 @@ export function Find(): JSX.Element {
   const invalid = useSignal(false)
   const screen = hub.pool.current?.screen
 
-  useEffect(() => {
+  // With the field: what is typed into it at once has its count.
+  useLayoutEffect(() => {
     field.current?.focus()
     const listen = () =>
       screen?.face.search.onDidChangeResults(({ resultIndex, resultCount }) => {

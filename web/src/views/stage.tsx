@@ -1,5 +1,5 @@
 import type { JSX } from "preact"
-import { useEffect, useRef } from "preact/hooks"
+import { useLayoutEffect, useRef } from "preact/hooks"
 import type { SessionView } from "../generated/protocol"
 import * as hub from "../hub"
 import * as list from "../state/sessions"
@@ -35,12 +35,16 @@ export function Stage(): JSX.Element {
 /** The element that the pool draws terminals into; Preact never touches its children. */
 function Screens(): JSX.Element {
   const ref = useRef<HTMLDivElement>(null)
-  useEffect(() => {
-    hub.pool.parent = ref.current
+  // Before the page connects: what is typed from then on has a terminal to go to.
+  useLayoutEffect(() => {
+    hub.pool.drawIn(ref.current)
     hub.showSelected()
     const observer = new ResizeObserver(() => hub.pool.current?.layout())
     if (ref.current) observer.observe(ref.current)
-    return () => observer.disconnect()
+    return () => {
+      observer.disconnect()
+      hub.pool.drawIn(null)
+    }
   }, [])
   return <div class="screens" ref={ref} />
 }

@@ -24,7 +24,7 @@ export function Strip({ session }: { session: SessionView }): JSX.Element | null
   return (
     <div class="strip" role="status">
       {remarks.map(({ tone, text, actions = [] }, place) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: a text that counts seconds would make its buttons anew
+        // By its place: a text that counts seconds would make its buttons anew
         <p key={place} class={tone}>
           <span>{text}</span>
           {actions.map(({ label, keys, run }) => (
