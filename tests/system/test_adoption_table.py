@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from attn.bundle.bundle import Bundle
-from attn.bundle.records import WorkerRecord
+from attn.bundle.records import ExitRecord, WorkerRecord
 from tests.system import processes, stored_rows
 from tests.system.client import Client
 from tests.system.conftest import DaemonProcess
@@ -184,3 +184,23 @@ def test_whatever_the_row_says_a_living_worker_is_adopted(daemon: DaemonProcess,
     client = daemon.start().client()
     assert scene.found(client) == {"alive": ("running", scene.pids["alive"])}
     assert processes.running(scene.pids["alive"])
+
+
+def test_a_worker_that_hung_while_it_began_again_is_taken_over(daemon: DaemonProcess) -> None:
+    """The daemon that resumed the session was killed, and the exit of the run before still stands."""
+    scene = Scene(daemon)
+    scene.start("again", "cat")
+    worker = scene.worker("again").pid
+    daemon.kill()
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        scene.bundle("again").write_exit(ExitRecord(3, None, 1, 1))
+        client = daemon.start().client()
+        assert scene.found(client) == {"again": ("exited", (3, None))}
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    client.until(lambda: client.state(scene.ids["again"]) == "running", LIMIT_S)
+    assert scene.found(client) == {"again": ("running", scene.pids["again"])}
+    stream = client.attach(scene.ids["again"])
+    client.type(stream, b"works\r")
+    client.until_output(stream, b"works\r\nworks")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 
@@ -10,8 +11,11 @@ import pytest
 from attn.bundle import identity
 from attn.bundle.records import ExitRecord, WorkerRecord
 from attn.daemon.handlers.desk import Desk
+from attn.daemon.lifecycle import adoption
 from attn.daemon.lifecycle.adoption import Adoption
-from attn.daemon.sessions.live import now_ms
+from attn.daemon.lifecycle.reaching import Reached
+from attn.daemon.sessions.live import Session, now_ms
+from attn.errors import AttnError
 from attn.wire.client_requests import SpawnSession
 from tests.daemon.scripted import bundle
 
@@ -94,3 +98,27 @@ async def test_the_bundle_wins_over_the_row(starting: Desk) -> None:
     again = starting.hub.sessions["aaaaaaaaaa"]
     assert session.label != again.label == "from the bundle"
     assert (again.order, again.cause) == (7, "killed")
+
+
+async def test_all_workers_are_asked_at_once(starting: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of them is heard before every one was asked: however many hang, they cost the time of one."""
+    ids = [letter * 10 for letter in "abcd"]
+    locks = [bundle(starting.hub.home.run, session_id).acquire_lock() for session_id in ids]
+    asked: list[str] = []
+    everybody = asyncio.Event()
+
+    async def connect(session: Session) -> Reached:
+        asked.append(session.id)
+        if len(asked) == len(ids):
+            everybody.set()
+        await everybody.wait()
+        raise AttnError("worker_unreachable", "it has nothing to say")
+
+    monkeypatch.setattr(starting.lifecycle, "connect", connect)
+    monkeypatch.setattr(adoption, "ANSWER_LIMIT_S", 3600.0)
+    try:
+        await asyncio.wait_for(Adoption(starting.hub, starting.lifecycle).run(), 30)
+    finally:
+        for lock in locks:
+            os.close(lock)
+    assert states(starting) == dict.fromkeys(ids, "unreachable")

@@ -120,9 +120,14 @@ async def test_a_session_whose_next_worker_comes_late_runs(desk: Desk, monkeypat
         raise AttnError("internal", "too late, on purpose")
 
     monkeypatch.setattr(spawner, "spawn", late)
-    resumed = await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    peer = greeted(desk.hub)
+    with pytest.raises(AttnError, match="on purpose"):
+        await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    (late_task,) = [task for task in desk.hub._tasks if task.get_name() == f"late-{session.id}"]
+    await asyncio.wait_for(late_task, 20)
     worker = session.bundle.worker()
-    assert worker is not None and (resumed.session.state, session.pid) == ("running", worker.child_pid)
+    assert worker is not None and (session.state, session.pid) == ("running", worker.child_pid)
+    assert not [told for told in peer.told if isinstance(told, SessionExited)]
     await desk.lifecycle.kill(session)
     assert session.exit is not None and session.exit.signal == signal.SIGHUP
 

@@ -188,7 +188,7 @@ class Adoption:
 
     async def _drain(self, session: Session) -> None:
         await asyncio.sleep(DRAIN_LIMIT_S)
-        await self._lifecycle.dismiss(session)
+        await self._lifecycle.see_out(session)
 
     async def _quarantine(self, session: Session, *, in_place: bool) -> None:
         """Show no session for a bundle in doubt. Nobody holds it: rename it, whole; else leave it as it is."""

@@ -156,12 +156,11 @@ class Lifecycle(Ending):
             try:
                 pid = await self._launcher.start(plan, session.bundle)
             except (AttnError, OSError, ValueError) as error:
-                if not await self.worker_came(session):
-                    if made:
-                        await hub.disk(_discard, session.bundle)
-                    raise _told(error) from error
-                log.warning("its worker came late: %s", error, extra={"session": session.id})
-                pid = None
+                if await self.worker_came(session):  # too late to be waited for: what runs is shown, and can be ended
+                    hub.start(self.see_out(session), f"late-{session.id}")
+                elif made:
+                    await hub.disk(_discard, session.bundle)
+                raise _told(error) from error
             session.ended.clear()
             session.state, session.pid, session.exit, session.title = "starting", pid, None, ""
             session.offset = plan.first_offset

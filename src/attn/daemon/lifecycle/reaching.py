@@ -145,15 +145,37 @@ class Reaching:
         """Whether a worker has the session, although nobody heard of its coming."""
         return await self._hub.disk(_held, session.bundle)
 
-    async def dismiss(self, session: Session) -> None:
-        """Ask a worker that stays after its program's end to leave."""
-        try:
-            reached = await self.connect(session)
-            if reached.info.get("exit") is not None:
+    async def see_out(self, session: Session) -> None:
+        """Its end is known, and yet a worker has it: ask that to leave, or take it over if it runs the program again.
+
+        That it does when a daemon gave up waiting for it, or was killed before it heard of it.
+        """
+        pause_s = PROBE_FIRST_S
+        while self._is_over(session) and await self.worker_came(session):
+            try:
+                reached = await self.connect(session)
+                if reached.info.get("exit") is None:
+                    return await self._take_over(session, reached)
                 await reached.link.call("remove", {})
-            reached.link.close()
-        except AttnError as error:
-            log.debug("no worker to dismiss: %s", error, extra={"session": session.id})
+                reached.link.close()
+            except AttnError as error:
+                log.debug("no worker to see out: %s", error, extra={"session": session.id})
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, PROBE_LONGEST_S)
+        return None
+
+    def _is_over(self, session: Session) -> bool:
+        return not session.running and self._hub.sessions.get(session.id) is session
+
+    async def _take_over(self, session: Session, reached: Reached) -> None:
+        async with session.busy:
+            if not self._is_over(session):
+                return reached.link.close()  # it was resumed or removed meanwhile
+            session.ended.clear()
+            session.state, session.exit = "starting", None
+            self.adopt(session, reached)
+            self._hub.session_changed(session)
+        return log.warning("its program runs again, pid %s", session.pid, extra={"session": session.id})
 
     def unreachable(self, session: Session) -> AttnError:
         """What to tell somebody who wants something of a worker that does not answer."""
