@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from attn.cli.native.modes import ModeTracker
@@ -83,6 +83,7 @@ def state(*parts: bytes) -> tuple[bytes, dict[str, object]]:
 
 
 @given(st.lists(st.sampled_from(SEQUENCES), max_size=14), st.integers(1, 9), st.integers(0, 6))
+@example([b"\x1b[5 q", b"\x1b[?1049h", b"\x1b[0 q"], 1, 0)
 def test_the_terminal_is_as_it_was(sequences: list[bytes], step: int, cut: int) -> None:
     stream = b"".join(sequences)
     stream = stream[: len(stream) - cut]

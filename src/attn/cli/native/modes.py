@@ -160,7 +160,8 @@ class ModeTracker:
             case b"r":
                 self._margins = bool(numbers)
             case b" q":
-                self._cursor_style = numbers not in ([], [0])
+                # Leaving the alternate screen may bring back the shape that the primary one had.
+                self._cursor_style = numbers not in ([], [0]) or (self._alternate and self._cursor_style)
             case b">u":
                 self._kitty_depth[screen] += 1
             case b"<u":
