@@ -16,6 +16,7 @@ from attn.store.file.sentinel import Sentinel
 from attn.store.repair import intent
 from attn.store.repair.intent import Intent
 from tests.doctor.conftest import NOW_MS, ROW, answered, look
+from tests.store.losses import EDITS, LOSSES
 
 
 def change(home: Home, *statements: str) -> None:
@@ -67,6 +68,13 @@ def test_every_state_has_its_code_and_its_command(
     told = look(scene, database.content)["fail"]
     assert told.startswith(f"{code}: ") and f"| {command}" in told
     assert look(answered(scene, store_state="degraded"), database.content)["fail"] == told
+
+
+@pytest.mark.parametrize(("damage", "code"), [*LOSSES, *EDITS], ids=lambda value: getattr(value, "__name__", ""))
+def test_it_says_what_a_start_says(scene: Scene, damage: Callable[[Home], None], code: str) -> None:
+    damage(scene.home)
+    check = database.interrupted if code == "repair_incomplete" else database.content
+    assert look(scene, check)["fail"].startswith(f"{code}: ")
 
 
 def test_a_sound_one(scene: Scene) -> None:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
+from attn.doctor import database as examination
+from attn.doctor.scene import Scene
 from attn.paths import Home
-from attn.store import schema
+from attn.store import StoreFailure, open_store, schema
 from attn.store.repair import carving, image, proposals
 from attn.store.repair.image import PAGE_BYTES
 from tests.store.repair.conftest import DAMAGES, KEYS, NOW_MS, contents, fill
@@ -87,3 +89,44 @@ def test_whatever_is_damaged_loss_is_always_said(full: Home, damage: Callable[[r
         gone = {(table, key) for table, rows in before.items() for key in rows if key not in after[table]}
         assert proposal.lost or proposal.uncertain or not gone, f"seed {seed}: {len(gone)} rows lost without a word"
         assert proposal.uncertain or proposal.lost >= len(gone), f"seed {seed}: {len(gone)} lost, {proposal.lost} told"
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=[damage.__name__ for damage in DAMAGES])
+def test_a_start_refuses_what_the_salvage_mends_and_the_doctor_says_the_same(
+    full: Home, damage: Callable[[random.Random, bytes], bytes]
+) -> None:
+    whole, sentinel = full.database.read_bytes(), full.sentinel.read_bytes()
+    scene, codes = Scene(full, {}, NOW_MS), set()
+    for seed in range(ROUNDS):
+        for number in range(1, len(whole) // PAGE_BYTES + 1):
+            rng = random.Random(f"{seed} {number}")
+            at = (number - 1) * PAGE_BYTES
+            data = whole[:at] + damage(rng, whole[at : at + PAGE_BYTES]) + whole[at + PAGE_BYTES :]
+            laid_down(full, data, sentinel)
+            told = {finding.what.partition(":")[0] for finding in examination.content(scene) if finding.level == "fail"}
+            code = code_of_a_start(full)
+            assert told == ({code} - {""}), f"seed {seed} page {number}"
+            if code:
+                codes.add(code)
+                laid_down(full, proposals.salvage(full, (), NOW_MS).image, sentinel)
+                assert code_of_a_start(full) == "", f"seed {seed} page {number}"
+    assert {"corrupt"} <= codes <= {"corrupt", "index_corrupt", "not_a_database", "schema_conflict"}
+
+
+def laid_down(home: Home, data: bytes, sentinel: bytes) -> None:
+    for path in home.root.glob("attn.db*"):
+        path.unlink()
+    home.database.write_bytes(data)
+    home.sentinel.write_bytes(sentinel)
+
+
+def code_of_a_start(home: Home) -> str:
+    """Why the database is refused; empty when everything in it can be used."""
+    try:
+        store = open_store(home, now_ms=NOW_MS)
+    except StoreFailure as failure:
+        return failure.code
+    for reading in (store.sessions.list, store.settings.all, store.places.recent):
+        reading()
+    store.close()
+    return ""

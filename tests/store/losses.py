@@ -39,6 +39,13 @@ def lost(home: Home) -> None:
     home.database.unlink()
 
 
+def lost_with_its_sentinel(home: Home) -> None:
+    """`rm attn.db*` was meant for something else; the backups still say that there was a database."""
+    open_store(home, now_ms=NOW_MS).back_up("manual", NOW_MS)
+    for path in home.root.glob("attn.db*"):
+        path.unlink()
+
+
 def emptied(home: Home) -> None:
     home.database.write_bytes(b"")
 
@@ -81,6 +88,23 @@ def schema_format_of_the_future(home: Home) -> None:
     data = bytearray(home.database.read_bytes())
     data[44:48] = (99).to_bytes(4, "big")
     home.database.write_bytes(data)
+
+
+def text_made_illegible(home: Home) -> None:
+    """A bit of the disk fell over in a setting: SQLite's own check does not look into texts."""
+    plain(home, ["INSERT INTO settings VALUES ('font', 'fourteen')", "PRAGMA wal_checkpoint(TRUNCATE)"])
+    data = home.database.read_bytes()
+    assert b"fontfourteen" in data
+    home.database.write_bytes(data.replace(b"fontfourteen", b"fontfour\xffeen"))
+
+
+def schema_made_illegible(home: Home) -> None:
+    data = home.database.read_bytes()
+    home.database.write_bytes(data.replace(b"use_count INTEGER", b"use_c\xffunt INTEGER"))
+
+
+def command_made_illegible(home: Home) -> None:
+    plain(home, ["UPDATE sessions SET argv = '[[' || substr(argv, 3)"])
 
 
 def row_without_its_index_entry(home: Home) -> None:
@@ -179,6 +203,10 @@ def trigger_added(home: Home) -> None:
     plain(home, ["CREATE TRIGGER t AFTER DELETE ON prs BEGIN SELECT 1; END"])
 
 
+def ledger_of_another_shape(home: Home) -> None:
+    plain(home, ["ALTER TABLE file_facts RENAME COLUMN value TO valve"])
+
+
 def step_half_done(home: Home) -> None:
     plain(home, ["DELETE FROM migrations WHERE name = 'sessions-launch'", "ALTER TABLE sessions DROP COLUMN cause"])
 
@@ -201,6 +229,7 @@ EDITS: list[tuple[Callable[[Home], None], str]] = [
     (of_the_go_original, "foreign_schema"),
     (host_is_a_number, "schema_conflict"),
     (trigger_added, "schema_conflict"),
+    (ledger_of_another_shape, "schema_conflict"),
     (step_half_done, "half_applied"),
     (table_dropped, "schema_behind_ledger"),
     (rows_doubled, "duplicate_rows"),
@@ -209,6 +238,7 @@ EDITS: list[tuple[Callable[[Home], None], str]] = [
 
 LOSSES: list[tuple[Callable[[Home], None], str]] = [
     (lost, "missing_file"),
+    (lost_with_its_sentinel, "missing_file"),
     (emptied, "empty_file"),
     (without_tables, "empty_file"),
     (overwritten, "not_a_database"),
@@ -219,6 +249,9 @@ LOSSES: list[tuple[Callable[[Home], None], str]] = [
     (cut_in_the_middle, "corrupt"),
     (cut_short, "corrupt"),
     (page_overwritten, "corrupt"),
+    (text_made_illegible, "corrupt"),
+    (schema_made_illegible, "corrupt"),
+    (command_made_illegible, "corrupt"),
     (row_without_its_index_entry, "index_corrupt"),
     (log_left_behind, "wal_mismatch"),
     (log_put_there, "wal_mismatch"),

@@ -117,6 +117,17 @@ def test_looking_changes_no_byte(path: Path) -> None:
     assert path.read_bytes() == before and [entry.name for entry in path.parent.iterdir()] == ["attn.db"]
 
 
+def test_a_text_that_is_none_is_damage_in_whatever_way_it_is_met(database: Database) -> None:
+    with database.transaction():
+        database.run(("CREATE TABLE texts (a TEXT)", "INSERT INTO texts VALUES (CAST(x'61ff' AS TEXT))"))
+    assert database.damage(thorough=False) == []
+    [line] = database.damage(thorough=True)
+    assert "a text in texts" in line and not database.only_indexes_damaged()
+    with pytest.raises(StoreFailure) as raised:
+        database.rows("SELECT * FROM texts")
+    assert raised.value.code == "corrupt"
+
+
 def test_a_copy_is_whole_and_only_read(database: Database, tmp_path: Path) -> None:
     with database.transaction():
         database.rows("INSERT INTO t VALUES (5)")

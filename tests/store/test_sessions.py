@@ -35,6 +35,16 @@ def test_every_field_is_kept() -> None:
     assert all(getattr(whole, name) is not None for name in ("cause", "parent", "resume", "exit_at_ms"))
 
 
+@pytest.mark.parametrize("change", ["argv = '{'", "argv = '{}'", "argv = '[1]'", "resume = '['", "resume = '7'"])
+def test_a_row_that_makes_no_sense_is_damage(change: str) -> None:
+    sessions = empty()
+    sessions.upsert(ROW)
+    sessions._database.rows(f"UPDATE sessions SET {change}")
+    with pytest.raises(StoreFailure) as raised:
+        sessions.list()
+    assert raised.value.code == "corrupt"
+
+
 def test_a_row_takes_the_place_of_the_one_with_its_id() -> None:
     sessions = empty()
     sessions.upsert(ROW, replace(ROW, id="abcde00002", order=-1))

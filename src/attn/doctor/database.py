@@ -15,7 +15,7 @@ from attn.store.database import Database
 from attn.store.file import holders, probes
 from attn.store.file.sentinel import Sentinel, older
 from attn.store.migrations import MIGRATIONS
-from attn.store.opening import decide, look
+from attn.store.opening import examine, look
 from attn.store.repair import image, intent, proposals
 
 # A home that is in use gets a backup several times a day.
@@ -61,10 +61,9 @@ def _looked_at(scene: Scene) -> Iterator[Finding]:
         yield ok("database", "there is none yet; the first daemon makes it", path)
         return
     files = image.read(path)
-    database = Database.of_image(image.whole(files) or b"")
+    database = Database.of_image(image.whole(files) or b"", path)
     try:
-        proposals.require_sound(database, path)
-        due = decide(database, path)
+        due = examine(database, thorough=True, had_rows=os.path.lexists(scene.home.sentinel))
         rows = sum(int(str(database.one(f'SELECT count(*) FROM "{name}"'))) for name in schema.inspect(database).tables)
         dangling = len(database.rows("PRAGMA foreign_key_check"))
     finally:

@@ -107,18 +107,25 @@ class Database:
         return cls(connection, MEMORY)
 
     @classmethod
-    def of_image(cls, image: bytes) -> Database:
-        """A database in memory that is a copy of these bytes. Raises StoreFailure when memory does not suffice."""
+    def of_image(cls, image: bytes, stands_for: Path = MEMORY) -> Database:
+        """A database in memory that is a copy of these bytes; its failures name the file that it `stands_for`.
+
+        Raises StoreFailure when memory does not suffice.
+        """
         database = cls.in_memory()
+        database.path = stands_for
         try:
             database._connection.deserialize("main", image)
         except apsw.Error as error:
-            raise classify(_sqlite_error(error), MEMORY) from error
+            raise classify(_sqlite_error(error), stands_for) from error
         return database
 
     def image(self) -> bytes:
-        """All bytes of a database in memory, as its file would be."""
-        return self._connection.serialize("main")
+        """All bytes of the database as its file would be, with its log worked in. Raises StoreFailure."""
+        try:
+            return self._connection.serialize("main")
+        except apsw.Error as error:
+            raise self._failure(error) from error
 
     def rows(self, sql: str, values: Sequence[Value] = ()) -> list[Row]:
         """Run one statement outside or inside of a transaction; all of its rows. Raises StoreFailure."""
@@ -126,6 +133,9 @@ class Database:
             return self._connection.execute(sql, tuple(values)).fetchall()
         except apsw.Error as error:
             raise self._failure(error) from error
+        except UnicodeDecodeError as error:
+            text = f"{self.path} is damaged: a text in it is none ({error})"
+            raise StoreFailure("corrupt", text, path=self.path) from error
 
     def each(self, sql: str, values: Sequence[Value] = ()) -> Iterator[Row]:
         """As `rows`, one by one: those before a damaged place are delivered. Raises StoreFailure at that place."""
@@ -180,27 +190,48 @@ class Database:
         return int(self._connection.total_changes())
 
     def damage(self, *, thorough: bool) -> list[str]:
-        """What `integrity_check` (thorough) or `quick_check` says, empty when all is well."""
+        """What `integrity_check` (thorough) or `quick_check` says, empty when all is well.
+
+        Thorough is also to read every text, which SQLite's check does not look into.
+        """
         pragma = "integrity_check" if thorough else "quick_check"
         lines = [str(row[0]) for row in self.rows(f"PRAGMA {pragma}(20)")]
-        return [] if lines == ["ok"] else lines
+        if lines != ["ok"]:
+            return lines
+        return self._illegible() if thorough else []
+
+    def _illegible(self) -> list[str]:
+        names = [str(name) for (name,) in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = []
+        for name in names:
+            safe = name.replace('"', '""')
+            try:
+                for _ in self._connection.execute(f'SELECT * FROM "{safe}"'):
+                    pass
+            except UnicodeDecodeError as error:
+                found.append(f"a text in {name} is none ({error})")
+            except apsw.Error as error:
+                raise self._failure(error) from error
+        return found
 
     def only_indexes_damaged(self) -> bool:
         """Whether rebuilding the indexes, tried on a copy in memory, heals everything, and no row is missing that an
         index still knows. Nothing is changed."""
-        copy = apsw.Connection(":memory:")
         try:
-            data = bytearray(self._connection.serialize("main"))
+            data = bytearray(self.image())
             data[18:20] = b"\x01\x01"  # a copy in memory has no write-ahead log (sqlite.org/c3ref/deserialize.html)
-            copy.deserialize("main", bytes(data))
-            for index, table in copy.execute(_INDEXES).fetchall():
-                [[known]] = copy.execute(f'SELECT count(*) FROM "{table}" INDEXED BY "{index}"')
-                [[there]] = copy.execute(f'SELECT count(*) FROM "{table}" NOT INDEXED')
-                if known > there:
+            copy = Database.of_image(bytes(data))
+        except StoreFailure:
+            return False
+        try:
+            for index, table in [map(str, names) for names in copy.rows(_INDEXES)]:
+                known = copy.one(f'SELECT count(*) FROM "{table}" INDEXED BY "{index}"')
+                there = copy.one(f'SELECT count(*) FROM "{table}" NOT INDEXED')
+                if int(str(known)) > int(str(there)):
                     return False
-            copy.execute("REINDEX")
-            return copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        except apsw.Error:
+            copy.rows("REINDEX")
+            return copy.damage(thorough=True) == []
+        except StoreFailure:
             return False
         finally:
             copy.close()

@@ -65,7 +65,7 @@ class Store:
 
     def check_thoroughly(self) -> None:
         """Read everything. Raises StoreFailure `corrupt` or `index_corrupt`."""
-        _require_sound(self.database, thorough=True)
+        require_sound(self.database, thorough=True)
 
     def prove_writable(self) -> None:
         """Raises StoreFailure when the database cannot be written now."""
@@ -146,7 +146,7 @@ def _open(home: Home, before: Sentinel | None, now_ms: int, *, retry: bool) -> S
     kept = home.sentinel.read_bytes() if before is not None and home.sentinel.exists() else None
     tried = Plan()
     try:
-        todo = _check(database, home, thorough=thorough, had_rows=before is not None)
+        todo = examine(database, thorough=thorough, had_rows=before is not None)
         _refuse_repetition(home, before, todo, retry=retry)
         _write(home, sentinel)  # before the first change: from now on a log of this database may stand there
         tried = todo
@@ -190,7 +190,7 @@ def _migrate(database: Database, home: Home, todo: Plan, now_ms: int) -> None:
         text = f"no verified backup could be made, so {home.database} was not changed: {failure.message}"
         raise StoreFailure("backup_failed", text, path=failure.path, raw_message=failure.raw_message) from failure
     schema.apply(database, todo, now_ms)
-    _require_sound(database, thorough=True)
+    require_sound(database, thorough=True)
 
 
 def _refuse_repetition(home: Home, before: Sentinel | None, todo: Plan, *, retry: bool) -> None:
@@ -213,7 +213,7 @@ def _stands(home: Home, *, known: bool) -> bool:
         found = path.stat()
     except FileNotFoundError:
         _refuse_stray_log(real)
-        if known:
+        if known or backup.listed(home.backups):
             raise StoreFailure("missing_file", f"{path} is gone, but it was there before", path=path) from None
         return False
     if not stat.S_ISREG(found.st_mode):
@@ -291,15 +291,21 @@ def _create(home: Home, now_ms: int) -> None:
     sync_file(home.root)
 
 
-def _check(database: Database, home: Home, *, thorough: bool, had_rows: bool) -> Plan:
-    path = home.database
-    _require_sound(database, thorough=thorough)
+def examine(database: Database, *, thorough: bool, had_rows: bool) -> Plan:
+    """What a start finds in an open database, or in its image, and what it will do. Nothing is changed.
+
+    had_rows: a daemon has used it before. Raises StoreFailure for everything that a start refuses.
+    """
+    path = database.path
+    require_sound(database, thorough=thorough)
     found = schema.inspect(database)
     if not found.tables and had_rows:
         raise StoreFailure("empty_file", f"{path} holds no tables, but it held a database before", path=path)
     decided = decide(database, path)
     if not decided.empty and not thorough:
-        _require_sound(database, thorough=True)
+        require_sound(database, thorough=True)
+    if decided.empty:
+        Sessions(database).list()  # no check of SQLite's knows what a row means
     return decided
 
 
@@ -321,9 +327,18 @@ def decide(database: Database, path: Path) -> Plan:
     return decided
 
 
-def _require_sound(database: Database, *, thorough: bool) -> None:
-    """Raises StoreFailure `corrupt`, or `index_corrupt` when no row is damaged."""
-    path, lines = database.path, database.damage(thorough=thorough)
+def require_sound(database: Database, *, thorough: bool) -> None:
+    """Raises StoreFailure `corrupt`, `index_corrupt` when no row is damaged, or why nothing can be read."""
+    path = database.path
+    try:
+        lines = database.damage(thorough=thorough)
+    except StoreFailure as failure:
+        if failure.code != "store_failed":
+            raise
+        # The check's statement is right, so it is the schema in the file that SQLite cannot read.
+        text = f"the schema of {path} cannot be read ({failure.sqlite_name}: {failure.raw_message})"
+        raise StoreFailure("corrupt", text, path=path, sqlite_name=failure.sqlite_name,
+                           raw_message=failure.raw_message) from failure  # fmt: skip
     if lines:
         only = database.only_indexes_damaged()
         code, what = ("index_corrupt", "has an index that is damaged") if only else ("corrupt", "is damaged")

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import attn
 from attn.store.database import APPLICATION_ID, Database
@@ -14,6 +15,8 @@ from attn.store.failures import StoreFailure
 from attn.store.migrations import LEDGER, LEDGER_TABLES, MIGRATIONS, Column, Conflict, Fact, Index, Migration
 from attn.store.planner import ColumnShape, IndexShape, Ledger, Plan, Schema
 
+# The columns of the ledger that are asked for, by table.
+_LEDGER_READ: Final = {"migrations": {"name", "checksum"}, "file_facts": {"key", "value"}}
 _TOKEN = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|[A-Za-z0-9_]+|[^\sA-Za-z0-9_]")
 
 
@@ -42,10 +45,17 @@ def inspect(database: Database) -> Schema:
 
 
 def read_ledger(database: Database, schema: Schema) -> Ledger:
-    """What the database says of its own history; an empty ledger when it keeps none."""
+    """What the database says of its own history; an empty ledger when it keeps none.
+
+    Raises StoreFailure `schema_conflict` when its ledger is not one that can be read.
+    """
     ours = database.one("PRAGMA application_id") == APPLICATION_ID
     if not schema.tables.keys() >= LEDGER_TABLES:
         return Ledger(application_id_ours=ours)
+    for table, wanted in _LEDGER_READ.items():
+        if not schema.tables[table].keys() >= wanted:
+            text = f"{database.path} has a table {table} without {' and '.join(sorted(wanted))}"
+            raise StoreFailure("schema_conflict", text, path=database.path)
     done = database.rows("SELECT name, checksum FROM migrations")
     facts = {str(key): str(value) for key, value in database.rows("SELECT key, value FROM file_facts")}
     reader = facts.get("min_reader", "")

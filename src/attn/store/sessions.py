@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -61,7 +61,7 @@ class Sessions:
         rows = self._database.rows(_SELECT)
         try:
             return [_row(values) for values in rows]
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             path = self._database.path
             raise StoreFailure("corrupt", f"{path} holds a session that makes no sense: {error}", path=path) from error
 
@@ -85,7 +85,26 @@ def _values(row: SessionRow) -> Sequence[Value]:
 
 
 def _row(values: Row) -> SessionRow:
+    """Raises ValueError for one that makes no sense."""
     named: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
-    named["argv"] = json.loads(named["argv"])
-    named["resume"] = None if named["resume"] is None else json.loads(named["resume"])
+    named |= _decoded(named["argv"], named["resume"])
     return SessionRow(**named)
+
+
+def legible(record: Mapping[str, Value]) -> bool:
+    """Whether `Sessions.list` could read this row; columns that are not in it get their defaults."""
+    try:
+        _decoded(record.get("argv", "[]"), record.get("resume"))
+    except ValueError:
+        return False
+    return True
+
+
+def _decoded(argv: Value, resume: Value) -> dict[str, Any]:
+    words = json.loads(str(argv))
+    if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+        raise ValueError(f"{argv!r} is no command")
+    facts = None if resume is None else json.loads(str(resume))
+    if not isinstance(facts, dict | None):
+        raise ValueError(f"{resume!r} says nothing about a conversation")
+    return {"argv": words, "resume": facts}

@@ -14,7 +14,7 @@ from attn.daemon.store import keeper as module
 from attn.daemon.store.keeper import StoreKeeper
 from attn.errors import AttnError
 from attn.paths import Home
-from attn.store import Store, StoreFailure
+from attn.store import Store, StoreFailure, opening
 from attn.store.backup import listed
 from tests.store.faulty_disk import mounted
 
@@ -54,6 +54,21 @@ async def test_a_store_that_is_none_says_so_and_comes_back_when_asked(home: Home
         await keeper.retry()
         assert keeper.usable and keeper.not_saved_since_ms is None and told == ["degraded", "ok"]
         await keeper.use(lambda store: store.settings.set("theme", "dark"))
+
+
+async def test_settings_that_cannot_be_read_do_not_hold_the_database(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(home) as keeper:
+        await keeper.use(lambda store: store.settings.set("theme", "light"))
+    data = home.database.read_bytes()
+    home.database.write_bytes(data.replace(b"themelight", b"themel\xffght"))
+    monkeypatch.setattr(opening, "_ALWAYS_THOROUGH_BYTES", 0)  # as for a database too large to be read at each start
+    async with opened(home) as keeper:
+        assert keeper.failure is not None and keeper.failure.code == "corrupt"
+        home.database.write_bytes(data)
+        await keeper.retry()
+        assert keeper.settings == {"theme": "light"}
 
 
 async def test_the_condition_ends_only_when_what_waited_is_written(home: Home) -> None:

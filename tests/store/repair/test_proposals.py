@@ -128,6 +128,18 @@ def test_nothing_can_be_got_out_of_nothing(home: Home, kind: str) -> None:
 
 
 @pytest.mark.usefixtures("untouched")
+def test_a_damaged_one_that_only_looks_newer_is_salvaged(home: Home) -> None:
+    open_store(home, now_ms=NOW_MS).close()
+    plain(home, ["PRAGMA wal_checkpoint(TRUNCATE)", "UPDATE migrations SET name = 'prs-hosu' WHERE name = 'prs-host'",
+                 "UPDATE file_facts SET value = '9' WHERE key = 'min_reader'",
+                 "INSERT INTO settings VALUES ('font', CAST(x'31ff' AS TEXT))"])  # fmt: skip
+    assert proposals.salvage(home, (), NOW_MS).lost == 1
+    plain(home, ["CREATE TABLE of_the_future (a)"])
+    with pytest.raises(StoreFailure) as raised:
+        proposals.salvage(home, (), NOW_MS)
+    assert raised.value.code == "schema_newer"
+
+
 def test_a_text_in_its_place_yields_nothing_and_says_so(home: Home) -> None:
     home.database.write_text("this is a text and no database, but longer than a header " * 5)
     proposal = proposals.salvage(home, (), NOW_MS)

@@ -13,6 +13,7 @@ from attn.store import StoreFailure, open_store, schema
 from attn.store.database import Database
 from attn.store.repair import image, proposals
 from attn.store.repair.image import PAGE_BYTES
+from tests.store.conftest import plain
 from tests.store.repair.conftest import NOW_MS, SESSIONS, contents, session
 
 SCHEMA_SQL = Path(schema.__file__).with_name("schema.sql")
@@ -99,6 +100,30 @@ def test_a_log_whose_database_is_gone_gives_what_it_holds(full: Home) -> None:
     full.database.with_name("attn.db-wal").write_bytes(log)
     proposal = proposals.salvage(full, (), NOW_MS)
     assert ("sess07000",) in contents(proposal.image)["sessions"] and proposal.uncertain
+
+
+def test_a_log_alone_that_cannot_be_read_is_not_called_everything(full: Home) -> None:
+    full.database.unlink()
+    full.database.with_name("attn.db-wal").write_bytes(b"log")
+    proposal = proposals.salvage(full, (), NOW_MS)
+    assert proposal.uncertain and "lost: perhaps rows that nothing names any more" in proposal.lines
+
+
+def test_where_rows_are_lost_the_newest_good_backup_is_named(full: Home) -> None:
+    store = open_store(full, now_ms=NOW_MS)
+    made = store.back_up("manual", NOW_MS)
+    store.close()
+    assert made is not None and not any("backup" in line for line in proposals.salvage(full, (), NOW_MS).lines)
+    full.database.write_text("a text " * 50)
+    last = proposals.salvage(full, (), NOW_MS).lines[-1]
+    assert "60 sessions" in last and last.endswith(f"attn restore {made.path} --apply")
+
+
+def test_a_session_that_makes_no_sense_is_left_out_and_kept_apart(full: Home) -> None:
+    plain(full, ["UPDATE sessions SET argv = '[[' WHERE id = 'sess00007'"])
+    proposal = proposals.salvage(full, (), NOW_MS)
+    assert proposal.needed and ("sess00007",) not in contents(proposal.image)["sessions"]
+    assert proposal.report["left_out"][0]["row"]["id"] == "sess00007"
 
 
 def test_sessions_that_come_back_by_themselves_are_told_apart(full: Home) -> None:

@@ -139,8 +139,12 @@ class StoreKeeper:
             store = await self._run(
                 lambda: open_store(self._home, ephemeral=self._ephemeral, retry=retry, now_ms=now_ms())
             )
+        except StoreFailure as failure:
+            return failure
+        try:
             self.settings = await self._run(store.settings.all)
         except StoreFailure as failure:
+            await self._let_go(store, failure)
             return failure
         _tell_plan(store)
         self._store, self._warnings = store, store.warnings

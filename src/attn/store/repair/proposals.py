@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from attn.store.database import Database
 from attn.store.failures import StoreFailure, classify_os
 from attn.store.file import probes
 from attn.store.file.sentinel import Sentinel
-from attn.store.opening import decide
+from attn.store.opening import decide, require_sound
 from attn.store.repair import image, reading, salvaging
 from attn.store.repair.image import Files
 from attn.store.repair.intent import Kind
+from attn.store.repair.reading import Table
 from attn.store.repair.salvaging import Source
 from attn.store.repair.transfer import OWN_TABLES, Dropped, Transferred, transfer
 
@@ -68,9 +70,9 @@ def schema_repair(home: Home, now_ms: int) -> Proposal:
         text = f"{files.real}-wal is not the log that {home.database} was used with"
         raise StoreFailure("wal_mismatch", text, path=home.database)
     whole = image.whole(files) or b""
-    database = Database.of_image(whole)
+    database = Database.of_image(whole, home.database)
     try:
-        require_sound(database, home.database)
+        require_sound(database, thorough=True)
         found = reading.harvest(database)
         wrong = _wrong(database, home.database)
     finally:
@@ -102,6 +104,8 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
     if found.uncertain:
         most = f", up to {found.unnamed}" if found.unnamed else ""
         lines.append(f"lost: perhaps {'more ' if gone else ''}rows that nothing names any more{most}")
+    if gone or found.uncertain:
+        lines += _instead(home)
     written = {name: sorted(keys, key=str)[:WRITTEN] for name, keys in lost.items()}
     proposal = _proposal("salvage", done, lines, {"lost": written}, lost=gone, uncertain=found.uncertain)
     return replace(proposal, needed=not (found.well and not _strays(files) and not done.dropped))
@@ -164,15 +168,28 @@ def newest_good(home: Home) -> Path:
                        remedy="run: attn repair salvage")  # fmt: skip
 
 
+def _instead(home: Home) -> list[str]:
+    """Where rows are lost, a person may rather have the older ones."""
+    try:
+        path = newest_good(home)
+        files = image.read(path)
+        rows = verified(path, image.whole(files) or b"", files)
+    except StoreFailure:
+        return []  # there is none, so the salvage is all there is
+    return [
+        f"the newest good backup holds {_counted(rows)}; to take that: attn restore {shlex.quote(str(path))} --apply"
+    ]
+
+
 def verified(path: Path, whole: bytes, files: Files) -> dict[str, int]:
     """The rows of a backup, by table. Raises StoreFailure when it is not whole, not attn's, or of a newer attn."""
     record = next((made for made in backup.listed(path.parent) if Path(made.path).name == path.name), None)
     digest = hashlib.sha256(files.database or b"").hexdigest()
     if record is not None and record.sha256 != digest:
         raise StoreFailure("corrupt", f"{path} is not as it was when it was made", path=path)
-    database = Database.of_image(whole)
+    database = Database.of_image(whole, path)
     try:
-        require_sound(database, path)
+        require_sound(database, thorough=True)
         decide(database, path)
         tables = sorted(schema.inspect(database).tables)
         return {name: int(str(database.one(f'SELECT count(*) FROM "{name}"'))) for name in tables}
@@ -197,18 +214,6 @@ def _strays(files: Files) -> list[str]:
     return [name for name, size in files.sizes.items() if size and name.endswith(("-wal", "-journal"))]
 
 
-def require_sound(database: Database, path: Path) -> None:
-    """path: what an image stands for. Raises StoreFailure `corrupt`, or `not_a_database`."""
-    try:
-        damage = database.damage(thorough=True)
-    except StoreFailure as failure:
-        text = f"{path} cannot be read ({failure.sqlite_name}: {failure.raw_message})"
-        raise StoreFailure(failure.code, text, path=path, sqlite_name=failure.sqlite_name,
-                           raw_message=failure.raw_message) from failure  # fmt: skip
-    if damage:
-        raise StoreFailure("corrupt", f"{path} is damaged: {damage[0]}", path=path, raw_message="\n".join(damage))
-
-
 def _present(home: Home) -> Files:
     files = image.read(home.database)
     if files.database is None and not files.log:
@@ -230,9 +235,16 @@ def _wrong(database: Database, path: Path) -> list[str]:
 
 
 def _refuse_others(source: Source, allowed: str = "") -> None:
+    """What damage makes look like another's is still ours when it holds nothing but what attn knows."""
     refusal = source.refusal
-    if refusal is not None and refusal.code in _NOT_OURS and refusal.code != allowed:
+    if refusal is None or refusal.code not in _NOT_OURS or refusal.code == allowed:
+        return
+    if source.sound or not source.found.tables or any(not _known(table) for table in source.found.tables.values()):
         raise refusal
+
+
+def _known(table: Table) -> bool:
+    return set(table.columns) <= schema.canonical().tables.get(table.name, {}).keys()
 
 
 def _proposal(

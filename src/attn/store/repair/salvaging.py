@@ -75,6 +75,7 @@ def combine(found: list[Source], *, foreign_log: bool) -> Combined:
     """The best source, and what others and bare pages add to it. foreign_log: the log is known not to belong here."""
     result = Combined()
     if not found:
+        result.uncertain = True  # a log alone, of which nothing can be read: what its database held is gone
         return result
     found = _own(found, result, foreign_log=foreign_log)
     best = next((source for source in found if source.sound), found[0])

@@ -12,6 +12,7 @@ from attn.store.failures import StoreFailure
 from attn.store.migrations import MIGRATIONS
 from attn.store.planner import ColumnShape, Plan
 from attn.store.repair.reading import Key, Record, Table, key_of, keys_of
+from attn.store.sessions import legible
 
 # Written by attn itself into every database, so never carried over.
 OWN_TABLES: Final = frozenset({"migrations", "file_facts"})
@@ -124,10 +125,11 @@ def _fitted(row: Record, columns: dict[str, ColumnShape] | object, result: Trans
 
 
 def _settled(table: str, row: Record | None) -> Record | None:
-    """What the history's changes of data make of a row; doing it again changes nothing."""
+    """What the history's changes of data make of a row, which doing it again does not change; None for a session that
+    attn could not read back."""
     if row is not None and table == "prs":
         row["id"] = f"{row.get('host', 'github.com')!s}:{row['repo']!s}#{row['number']!s}"
-    return row
+    return None if row is not None and table == "sessions" and not legible(row) else row
 
 
 def _as_text(value: Value) -> str:
