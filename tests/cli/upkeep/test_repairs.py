@@ -33,12 +33,22 @@ def conflicting(home: Home) -> None:
     database.close()
 
 
+def doubled(home: Home) -> None:
+    database = sqlite3.connect(home.database)
+    database.execute("DROP INDEX prs_host_repo_number")
+    for name in ("one", "two"):
+        database.execute("INSERT INTO prs VALUES (?, 'o/r', 7, 't', 'u', 'author', 'open', 1, 'github.com')", (name,))
+    database.commit()
+    database.close()
+
+
 @pytest.mark.parametrize(
     ("damage", "command", "told"),
     [
         (conflicting, "repair schema", "has the schema that attn needs, and all of its rows"),
         (conflicting, "repair salvage", "is whole again, and no row is lost"),
         (overwrite, "repair salvage", "is whole again, and no row is lost"),
+        (doubled, "repair salvage", "is usable again; 1 row is left out, and kept in report.json"),
         (overwrite, "repair reset", "is new"),
         (overwrite, "restore --latest-good", "is what the backup holds"),
     ],

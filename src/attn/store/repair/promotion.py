@@ -81,10 +81,13 @@ def cost(folder: Path) -> str:
     try:
         report = json.loads((folder / REPORT).read_bytes())
         lost, uncertain = int(report["lost_count"]), bool(report["uncertain"])
+        left_out = int(report.get("left_out_rows", 0))
     except (OSError, ValueError, KeyError):
         return "see the report for what is lost"
+    if not lost and uncertain:
+        return "rows may be lost that nothing names any more"
     if not lost:
-        return "rows may be lost that nothing names any more" if uncertain else ""
+        return f"{left_out} row{' is' if left_out == 1 else 's are'} left out, and kept in {REPORT}" if left_out else ""
     return f"{'at least ' if uncertain else ''}{lost} row{' is' if lost == 1 else 's are'} lost"
 
 

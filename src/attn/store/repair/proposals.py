@@ -263,6 +263,7 @@ def _proposal(
         "lost_count": lost,
         "uncertain": uncertain,
         "left_out_count": len(done.dropped),
+        "left_out_rows": sum(dropped.whole for dropped in done.dropped),
         "left_out": left_out,
         "filled": done.filled,
     }

@@ -24,11 +24,13 @@ _FILLING: Final[dict[str, Value]] = {"TEXT": "", "INTEGER": 0}
 
 @dataclass(frozen=True)
 class Dropped:
-    """Something that has no place in the new database. row: all of it, to be kept apart; why: in words."""
+    """Something that has no place in the new database. row: all of it, to be kept apart; why: in words; whole: the
+    row is not in the new database at all."""
 
     table: str
     row: Record
     why: str
+    whole: bool = True
 
 
 @dataclass
@@ -85,7 +87,8 @@ def _carry(database: Database, table: Table, result: Transferred) -> None:
         if extra:
             names = ", ".join(extra)
             where = {**{name: fitted[name] for name in keys_of(table.name)}, **extra}
-            result.dropped.append(Dropped(table.name, where, f"attn has no column {names}; the row is kept without"))
+            why = f"attn has no column {names}; the row is kept without"
+            result.dropped.append(Dropped(table.name, where, why, whole=False))
     result.kept[table.name] = len(kept)
 
 
