@@ -75,6 +75,29 @@ def test_a_program_can_be_ended_all_the_same(full: tuple[DaemonProcess, Client, 
     assert not processes.running(pid)
 
 
+def test_nothing_is_ended_or_forgotten_for_a_start_that_the_disk_refuses(cold: DaemonProcess, disk: SmallDisk) -> None:
+    """A reload ends no program that it could not start again; a resume keeps the exit of the run before."""
+    client = cold.start().client()
+    runs, ended = (client.spawn(*SEVEN, label=name)["id"] for name in ("runs", "ended"))
+    for session in (runs, ended):
+        client.request("wait_session", session=session, text="armed", timeout_ms=20_000)
+    os.kill(program(client, ended), signal.SIGUSR1)
+    bundle, pid = Bundle(cold.home.bundle(ended)), program(client, runs)
+    wait_until(lambda: bundle.exit() is not None and not bundle.lock_held(), LIMIT_S, "exit.json")
+    before = bundle.exit(), bundle.worker()
+    disk.fill()
+    for kind, session in (("reload_session", runs), ("resume_session", ended)):
+        with pytest.raises(Refused) as refused:
+            client.request(kind, session=session)
+        assert (refused.value.code, "free some space" in refused.value.body["remedy"]) == ("disk_full", True)
+    assert processes.running(pid) and client.state(runs) == "running"
+    assert (bundle.exit(), bundle.worker()) == before
+    disk.free()
+    client.request("resume_session", session=ended)
+    client.request("reload_session", session=runs)
+    assert {client.state(each) for each in (runs, ended)} == {"running"}
+
+
 def test_an_exit_that_cannot_be_written_is_not_lost(
     full: tuple[DaemonProcess, Client, dict[str, str]], disk: SmallDisk
 ) -> None:

@@ -79,3 +79,6 @@ def test_reports_are_read() -> None:
         _parse_report("error not_executable /x is a directory")
     with pytest.raises(AttnError, match="internal"):
         _parse_report("")
+    with pytest.raises(AttnError, match="disk_full: the worker cannot begin: No space left on device: 'x'") as full:
+        _parse_report("error internal [Errno 28] No space left on device: 'x'")
+    assert "free some space" in full.value.remedy

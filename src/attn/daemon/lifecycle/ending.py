@@ -131,6 +131,16 @@ class Ending(Reaching):
         except AttnError as error:
             log.warning("why it ends is not recorded: %s", error, extra={"session": session.id})
 
+    async def decide(self, session: Session, cause: str, intent: str) -> None:
+        """As `intend`, for what must not begin unrecorded. Raises AttnError; then nothing is decided."""
+        before = session.cause, session.intent
+        session.cause, session.intent = cause, intent
+        try:
+            await self.write_meta(session)
+        except AttnError:
+            session.cause, session.intent = before
+            raise
+
     async def write_meta(self, session: Session) -> None:
         """Put what may change of a session on disk. Raises AttnError `disk_full`, `fd_exhausted` or `internal`."""
         rows, cols = session.pinned or (None, None)

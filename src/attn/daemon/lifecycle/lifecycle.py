@@ -126,7 +126,8 @@ class Lifecycle(Ending):
         await self.learn_conversation(session)
         plan = await self._launcher.again(session, wish)
         before = session.cause
-        await self.intend(session, RELOAD, f"{RELOAD} {session.link.pid if session.link else 0}")
+        # Where the disk does not take this, it would not take the next worker's files either.
+        await self.decide(session, RELOAD, f"{RELOAD} {session.link.pid if session.link else 0}")
         intent = session.intent
         try:
             await self.end(session)

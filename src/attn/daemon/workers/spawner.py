@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import struct
 import subprocess
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from typing import Final
 
 import attn
-from attn.errors import AttnError
+from attn.errors import AttnError, refused_by_system
 from attn.wire.launch import TAKEN_BACK
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 # The program's exec, its directory's file system and a loaded machine are in it; normally it is 10 ms.
 SPAWN_LIMIT_S: Final = 10.0
 REPORT_MAX_BYTES: Final = 4096
+# How Python words an OSError, which is how a worker reports it.
+_OS_ERROR: Final = re.compile(r"\[Errno ([0-9]+)\] (.*)")
 # A spawner that ends is started again at most this often; in between workers are started by exec.
 SPAWNER_RETRY_S: Final = 60.0
 
@@ -84,7 +87,8 @@ class Spawner:
             except TimeoutError as error:
                 with contextlib.suppress(OSError):  # it ended, and nothing will come of it
                     report.send(TAKEN_BACK)
-                raise AttnError("internal", f"the worker did not report within {SPAWN_LIMIT_S:.0f} s") from error
+                message = f"the worker did not report within {SPAWN_LIMIT_S:.0f} s"
+                raise AttnError("internal", message, "try again; if that does not help: attn daemon restart") from error
 
     async def _hand_over(self, record: bytes, report: socket.socket) -> None:
         if self._socket is None and asyncio.get_running_loop().time() - self._started_at_s > SPAWNER_RETRY_S:
@@ -182,4 +186,6 @@ def _parse_report(line: str) -> tuple[int, int]:
         worker_pid, child_pid = rest.split()
         return int(worker_pid), int(child_pid)
     code, _, message = rest.partition(" ")
+    if system := _OS_ERROR.match(message):
+        raise refused_by_system("the worker cannot begin", OSError(int(system[1]), system[2]))
     raise AttnError(code or "internal", message or "the worker ended before it reported", "see `attn logs`")
