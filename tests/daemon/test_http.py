@@ -66,12 +66,15 @@ async def test_the_page_comes_from_memory(stage: Stage, browser: aiohttp.ClientS
         assert (answer.status, (await answer.json())["code"]) == (503, "page_missing")
 
 
-async def test_a_degraded_store_shows(stage: Stage, browser: aiohttp.ClientSession) -> None:
-    stage.store = StoreView(state="degraded", path="", last_good_backup=None)
-    async with browser.get(f"{stage.url}/health") as answer:
-        assert (answer.status, (await answer.json())["status"]) == (200, "degraded")
-    async with browser.get(f"{stage.url}/health?require=store") as answer:
-        assert answer.status == 503
+async def test_a_store_that_keeps_nothing_shows(stage: Stage, browser: aiohttp.ClientSession) -> None:
+    for state, status, required in (
+        ("ok", "ok", 200), ("degraded", "degraded", 503), ("ephemeral", "ok", 503), ("migrating", "ok", 503),
+    ):  # fmt: skip
+        stage.store = StoreView(state=state, path="", last_good_backup=None)
+        async with browser.get(f"{stage.url}/health") as answer:
+            assert (answer.status, (await answer.json())["status"]) == (200, status)
+        async with browser.get(f"{stage.url}/health?require=store") as answer:
+            assert answer.status == required, state
 
 
 async def test_messages_pass_in_order(stage: Stage, browser: aiohttp.ClientSession) -> None:

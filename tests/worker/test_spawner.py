@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +51,15 @@ def test_a_worker_and_its_program_hold_no_descriptor_that_is_not_theirs(launcher
 
 def _fds(pid: int) -> list[str]:
     return os.listdir(f"/proc/{pid}/fd")
+
+
+def test_one_whose_daemon_ended_at_once_ends_without_a_word() -> None:
+    ours, theirs = socket.socketpair()
+    ours.close()
+    command = [sys.executable, "-m", "attn.worker.spawner", str(theirs.fileno())]
+    done = subprocess.run(command, pass_fds=[theirs.fileno()], capture_output=True, timeout=LIMIT_S, check=False)
+    theirs.close()
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_it_ends_with_its_socket_and_the_workers_do_not(launcher: Launcher) -> None:

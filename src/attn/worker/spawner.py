@@ -50,7 +50,10 @@ def main() -> None:
         _rehearse(emulator=greeting.startswith("ready"))
     # Made here, the pages of it that a session without much output never writes to are shared by all.
     blank = Emulator(DEFAULT_ROWS, DEFAULT_COLS) if greeting.startswith("ready") else None
-    channel.sendall(greeting.replace("\n", " ").encode() + b"\n")
+    try:
+        channel.sendall(greeting.replace("\n", " ").encode() + b"\n")
+    except BrokenPipeError:
+        return  # the daemon ended at once, for instance since it does without no database
     # What is shared stays shared only while nobody writes to it, and a collection writes to every object.
     gc.collect()
     gc.disable()

@@ -56,6 +56,13 @@ async def test_a_store_that_is_none_says_so_and_comes_back_when_asked(home: Home
         await keeper.use(lambda store: store.settings.set("theme", "dark"))
 
 
+async def test_a_store_in_memory_makes_no_backup_and_says_why(home: Home) -> None:
+    async with opened(home, ephemeral=True) as keeper:
+        with pytest.raises(AttnError, match="in memory only") as raised:
+            await keeper.make_backup(None)
+        assert raised.value.code == "persistence_unavailable"
+
+
 async def test_settings_that_cannot_be_read_do_not_hold_the_database(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,8 @@ class StoreKeeper:
 
     def _unavailable(self, failure: StoreFailure | None = None) -> AttnError:
         cause = failure or self.failure
-        because = "it is being opened" if cause is None else str(cause)
+        because = "it is in memory only" if self.state == "ephemeral" else "it is being opened"
+        because = because if cause is None else str(cause)
         return AttnError(
             "persistence_unavailable", f"this needs the database, which cannot be used: {because}", "attn status"
         )

@@ -20,7 +20,7 @@ from attn.store.opening import decide, require_sound
 from attn.store.repair import image, reading, salvaging
 from attn.store.repair.image import Files
 from attn.store.repair.intent import Kind
-from attn.store.repair.reading import Table
+from attn.store.repair.reading import UNKNOWN_ROWS, Table
 from attn.store.repair.salvaging import Source
 from attn.store.repair.transfer import OWN_TABLES, Dropped, Transferred, transfer
 
@@ -102,7 +102,8 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
         if back:
             lines.append(f"of these, {back} sessions come back from their own files when the daemon starts")
     if found.uncertain:
-        most = f", up to {found.unnamed}" if found.unnamed else ""
+        # As many as there are row ids to be had says nothing.
+        most = f", up to {found.unnamed}" if 0 < found.unnamed < UNKNOWN_ROWS else ""
         lines.append(f"lost: perhaps {'more ' if gone else ''}rows that nothing names any more{most}")
     if gone or found.uncertain:
         lines += _instead(home)

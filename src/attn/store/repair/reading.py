@@ -21,6 +21,8 @@ Record = dict[str, Value]
 # Reads that fail cost 20 µs each; a damaged page of 4096 bytes holds at most some hundred rows.
 PROBES_MAX: Final = 20_000
 _NO_ROWID: Final = 1 << 62  # above every row id that SQLite gave out by counting
+# How far above the last row that is known it is looked for more.
+UNKNOWN_ROWS: Final = 1 << 20
 
 
 @dataclass
@@ -151,7 +153,7 @@ class _Scan:
 
     def _highest(self, low: int, high: int) -> int:
         """Where looking for rows above `low` ends, if nothing is known of them: ids are given out by counting."""
-        return high if high < _NO_ROWID else max([low + (1 << 20), *self._rows])
+        return high if high < _NO_ROWID else max([low + UNKNOWN_ROWS, *self._rows])
 
 
 def _indexed(database: Database, table: Table, keys: tuple[str, ...]) -> dict[int, Key]:
