@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -18,9 +19,9 @@ from tests.daemon.scripted import bundle
 from tests.waiting import wait_until
 
 
-def record(made: Bundle, socket: Path, *argv: str) -> bytes:
+def record(made: Bundle, path: Path, *argv: str) -> bytes:
     return pack_request(
-        session_id=made.session_id, bundle_dir=str(made.path), socket_path=str(socket), rows=24, cols=80,
+        session_id=made.session_id, bundle_dir=str(made.path), socket_path=str(path), rows=24, cols=80,
         scrollback_lines=100, emulator=True, umask=0o022, cwd="/", argv=argv or ["/bin/true"], env={"PATH": os.defpath},
     )  # fmt: skip
 
@@ -47,6 +48,32 @@ async def test_a_spawner_forks_workers_and_its_loss_only_slows(tmp_path: Path) -
     await spawner.spawn(record(second, tmp_path / "s2"))
     for made in (first, second):
         ended(made)
+    spawner.close()
+    wait_until(lambda: spawner.reap() or not spawner._children, 20, "the children to be collected")
+
+
+async def test_an_order_that_died_with_the_spawner_is_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, given = asyncio.Event(), asyncio.Event()
+    spawner = Spawner(lambda state: ready.set())
+    spawner.start()
+    await asyncio.wait_for(ready.wait(), 20)
+    real = spawner._hand_over
+
+    async def hand_over(record: bytes, report: socket.socket) -> None:
+        await real(record, report)
+        given.set()
+
+    monkeypatch.setattr(spawner, "_hand_over", hand_over)
+    pid = spawner._children[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    made = bundle(tmp_path)
+    order = asyncio.create_task(spawner.spawn(record(made, tmp_path / "s")))
+    await asyncio.wait_for(given.wait(), 20)
+    os.kill(pid, signal.SIGKILL)
+    await order
+    ended(made)
     spawner.close()
     wait_until(lambda: spawner.reap() or not spawner._children, 20, "the children to be collected")
 

@@ -75,20 +75,38 @@ class Spawner:
         After a time-out a worker whose lock is free will not start its program any more; one that holds it may.
         record: from `wire.launch.pack_request`.
         """
+        by, line = await self._order(record)
+        if not line and by is not None and self._ended(by):
+            log.warning("the order may have died with the spawner, and is given again")
+            _, line = await self._order(record)
+        return _parse_report(line)
+
+    async def _order(self, record: bytes) -> tuple[socket.socket | None, str]:
+        """The spawner that got the order, None for a worker that was exec'd; and the report, empty when it ended first.
+
+        Raises AttnError.
+        """
         report, theirs = socket.socketpair()
         with report:
             report.setblocking(False)
             with theirs:
                 async with self._turn:
                     await self._hand_over(record, theirs)
+                    by = self._socket
             try:
                 async with asyncio.timeout(SPAWN_LIMIT_S):
-                    return _parse_report(await _read_line(report))
+                    return by, await _read_line(report)
             except TimeoutError as error:
                 with contextlib.suppress(OSError):  # it ended, and nothing will come of it
                     report.send(TAKEN_BACK)
                 message = f"the worker did not report within {SPAWN_LIMIT_S:.0f} s"
                 raise AttnError("internal", message, "try again; if that does not help: attn daemon restart") from error
+
+    def _ended(self, spawner: socket.socket) -> bool:
+        """Whether a spawner is gone, also when that was not heard yet."""
+        if spawner is self._socket:
+            self._heard()
+        return spawner is not self._socket
 
     async def _hand_over(self, record: bytes, report: socket.socket) -> None:
         if self._socket is None and asyncio.get_running_loop().time() - self._started_at_s > SPAWNER_RETRY_S:
