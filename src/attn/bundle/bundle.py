@@ -109,6 +109,16 @@ class Bundle:
     def screen(self) -> ScreenRecord | None:
         return self._read(SCREEN, records.screen_from_bytes)
 
+    def mend(self, spec: Spec) -> None:
+        """Write what the session is once more where that cannot be read: a worker would not know whose it is.
+
+        Raises OSError.
+        """
+        try:
+            self.spec()
+        except BundleDamaged:
+            self._write(SPEC, records.to_json(spec))
+
     def write_meta(self, meta: Meta) -> None:
         self._write(META, records.to_json(meta))
 

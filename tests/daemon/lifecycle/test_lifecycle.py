@@ -141,6 +141,17 @@ async def test_a_session_of_which_only_a_row_is_left_starts_again(desk: Desk) ->
     await desk.lifecycle.kill(session)
 
 
+async def test_a_session_whose_intent_is_damaged_starts_again_by_its_row(desk: Desk) -> None:
+    """Its worker could not tell whose it is, and would speak to nobody."""
+    session = await desk.lifecycle.spawn(wish("cat"))
+    await desk.lifecycle.kill(session)
+    (session.bundle.path / "spec.json").write_text("{")
+    await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    assert session.state == "running" and session.bundle.spec() == session.spec
+    await desk.lifecycle.kill(session)
+    assert session.state == "exited"
+
+
 async def test_a_reload_is_no_end_for_those_who_watch(desk: Desk) -> None:
     session = await desk.lifecycle.spawn(wish("cat"))
     peer, pid = greeted(desk.hub), session.pid

@@ -252,8 +252,12 @@ def _told(error: Exception) -> AttnError:
 
 
 def _made_anew(session: Session) -> bool:
-    """Make the bundle of a session of which only a row is left; whether that was so. Raises OSError."""
+    """Make the bundle of a session of which only a row is left; whether that was so. Raises OSError.
+
+    One that is there is mended, as far as the row knows.
+    """
     if session.bundle.path.exists():
+        session.bundle.mend(session.spec)
         return False
     session.bundle.create(session.spec, Meta(label=session.label, order=session.order))
     return True
