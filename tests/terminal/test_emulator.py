@@ -141,8 +141,19 @@ def test_scrollback_keeps_about_the_lines_asked_for_at_any_width() -> None:
     terminal.resize(24, 200)
     terminal.feed(b"".join(b"line %d\r\n" % number for number in range(5000)))
     lines = text(terminal.capture(), None).splitlines()
-    assert 750 <= len(lines) <= 2000
+    assert 1000 <= len(lines) <= 2000
     assert lines[-2] == "line 4999"
+
+
+@pytest.mark.parametrize("cols", [40, 80, 120, 250])
+@pytest.mark.parametrize("wanted", [1000, 10_000])
+def test_the_lines_asked_for_are_there_at_any_moment(cols: int, wanted: int) -> None:
+    terminal = Emulator(24, cols, scrollback_lines=wanted)
+    terminal.feed(b"\r\n" * (wanted + 3000))
+    for _ in range(60):  # so that the oldest lines are given back somewhere in between
+        terminal.feed(b"\r\n" * 41)
+        kept = terminal.scrollback_bytes // (8 * cols)
+        assert wanted <= kept <= wanted + 2500
 
 
 def test_a_narrow_client_that_looks_in_costs_no_scrollback() -> None:

@@ -19,6 +19,8 @@ SNAPSHOT_FORMAT: Final = "vt1"
 # than limiting by lines. The rest is for styles and page headers.
 _BYTES_PER_CELL: Final = 8
 _SCROLLBACK_SLACK: Final = 1.1
+# At the limit the library gives back its oldest page, all of it: without one more, 1,000 lines would be 400 at times.
+_PAGE_MAX_BYTES: Final = 768 << 10
 # A capture takes all at once, so its history is bounded: 10,000 lines of 120 cells that all have a style and a link
 # (then 5 ms), ten times as many plain ones. Older lines stay in the session and are not sent.
 _CAPTURE_HISTORY_BYTES: Final = 10 << 20
@@ -89,7 +91,7 @@ class Emulator:
         # Never for fewer columns than it once had: a phone that looks in for a moment must not cost lines.
         self._widest_cols = max(self._widest_cols, self.cols)
         limit = int(self._scrollback_lines * self._widest_cols * _BYTES_PER_CELL * _SCROLLBACK_SLACK)
-        self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, limit)
+        self._terminal.set_bytes(binding.OPT_SCROLLBACK_MAX_BYTES, limit + _PAGE_MAX_BYTES if limit else 0)
 
     @property
     def scrollback_bytes(self) -> int:
