@@ -141,6 +141,19 @@ async def test_a_session_of_which_only_a_row_is_left_starts_again(desk: Desk) ->
     await desk.lifecycle.kill(session)
 
 
+async def test_a_silent_worker_is_looked_at_again_before_a_resume(desk: Desk) -> None:
+    """It was killed by a person who was told to, and is not due to be asked for a while."""
+    session, held = add(desk.hub), add(desk.hub, "bbbbbbbbbb")
+    session.state = held.state = "unreachable"
+    lock = held.bundle.acquire_lock()
+    await desk.lifecycle.resume(session, ResumeSession(id=1, session=session.id))
+    assert session.state == "running"
+    with pytest.raises(AttnError, match="worker_unreachable"):
+        await desk.lifecycle.resume(held, ResumeSession(id=1, session=held.id))
+    os.close(lock)
+    await desk.lifecycle.kill(session)
+
+
 async def test_a_session_whose_intent_is_damaged_starts_again_by_its_row(desk: Desk) -> None:
     """Its worker could not tell whose it is, and would speak to nobody."""
     session = await desk.lifecycle.spawn(wish("cat"))

@@ -96,6 +96,8 @@ class Lifecycle(Ending):
 
     async def resume(self, session: Session, wish: ResumeSession) -> Resumed:
         """Start an ended session's program again. Raises AttnError; then everything is as it was, its screen too."""
+        if session.state == "unreachable" and not await self.reach(session) and session.running:
+            raise self.unreachable(session)
         if session.running:
             raise AttnError("session_running", f"{session.label} runs", "attn attach it, or attn reload it")
         if left := await self._left_running(session):
