@@ -10,7 +10,7 @@ import pytest
 
 from attn.paths import Home
 from attn.store import backup, open_store
-from attn.store.backup import Backup, kept, listed, make, rotate, write_durably
+from attn.store.backup import Backup, kept, listed, make, newest_intact, rotate, write_durably
 from attn.store.database import Database
 from attn.store.failures import StoreFailure
 from attn.store.opening import Store
@@ -27,7 +27,7 @@ def store(home: Home) -> Iterator[Store]:
 
 def test_a_copy_holds_every_row_and_says_so(store: Store) -> None:
     made = store.back_up("manual", NOW_MS)
-    assert made is not None and made == store.last_good_backup()
+    assert made is not None and made == newest_intact(store.home.backups)
     assert made.rows["recent_locations"] == 1 and made.schema == 4
     copy = Database.open_copy(Path(made.path))
     assert copy.one("SELECT path FROM recent_locations") == "/x"
@@ -49,6 +49,19 @@ def test_the_newest_are_kept(store: Store) -> None:
     kept = listed(store.home.backups)
     assert [each.at_ms - NOW_MS for each in kept] == [7, 6, 5, 4, 3]
     assert len(list(store.home.backups.iterdir())) == 2 * backup.KEPT
+
+
+def test_a_copy_that_was_damaged_since_is_neither_named_nor_taken_for_a_new_one(store: Store) -> None:
+    older = store.back_up("timer", NOW_MS)
+    store.settings.set("theme", "dark")
+    newest = store.back_up("timer", NOW_MS + 1)
+    assert older is not None and newest is not None and newest_intact(store.home.backups) == newest
+    Path(newest.path).write_bytes(Path(newest.path).read_bytes()[:-1] + b"x")
+    assert newest_intact(store.home.backups) == older
+    again = store.back_up("timer", NOW_MS + 2)
+    assert again is not None and again.path != newest.path and newest_intact(store.home.backups) == again
+    Path(again.path).unlink()
+    assert newest_intact(store.home.backups) == older
 
 
 def test_nothing_new_is_not_copied_again(store: Store) -> None:

@@ -97,8 +97,8 @@ def fail(check: str, what: str, path: Path | str = "", command: str = "") -> Fin
 def of_code(scene: Scene, check: str, code: str, text: str, path: Path, *, pid: str = "") -> Finding:
     """A finding that is a condition of the table in `core.health`, with the first command that helps there."""
     kind = health.KINDS.get(code)
-    found = backup.listed(scene.home.backups) if scene.open else []
-    newest = next((scene.home.backups / Path(made.path).name for made in found), "")
+    made = backup.newest_intact(scene.home.backups) if scene.open else None
+    newest = scene.home.backups / Path(made.path).name if made else ""
     values = {"path": str(path), "db": str(scene.home.database), "home": str(scene.home.root), "pid": pid,
               "backup": str(newest)}  # fmt: skip
     commands = health.commands(code, values) if kind else []

@@ -58,8 +58,8 @@ def make(database: Database, directory: Path, reason: str, now_ms: int) -> Backu
             database.copy_to(unfinished)
             rows = _verified(unfinished, _counts(database))
             backup = Backup(str(path), now_ms, reason, schema, attn.__version__, rows, _digest(unfinished))
-            newest = next(iter(listed(directory)), None)
-            if newest is not None and newest.sha256 == backup.sha256 and Path(newest.path).exists():
+            newest = newest_intact(directory)
+            if newest is not None and newest.sha256 == backup.sha256:
                 return newest  # a start that fails again and again must not push the older copies out
             sync_file(unfinished)
             unfinished.rename(path)
@@ -110,6 +110,20 @@ def listed(directory: Path) -> list[Backup]:
             continue  # a copy without its record was never verified to the end, so it is not offered
         found.append(backup)
     return sorted(found, key=lambda backup: backup.at_ms, reverse=True)
+
+
+def newest_intact(directory: Path) -> Backup | None:
+    """The newest copy that is, byte for byte, still the one that was verified; None without one.
+
+    Raises StoreFailure when the directory cannot be read.
+    """
+    for backup in listed(directory):
+        try:
+            if _digest(directory / Path(backup.path).name) == backup.sha256:
+                return backup
+        except OSError:
+            continue  # gone, or not to be read: an older one is better
+    return None
 
 
 def kept(copies: Sequence[Backup]) -> set[str]:

@@ -90,10 +90,6 @@ class Store:
         finally:
             self.database.abandon()
 
-    def last_good_backup(self) -> Backup | None:
-        """The newest verified copy."""
-        return next(iter(backup.listed(self.home.backups)), None)
-
     def close(self) -> None:
         """Close for good. Raises StoreFailure when the last pages could not be written."""
         self.database.close()

@@ -306,7 +306,7 @@ class StoreKeeper:
         return made
 
     async def _look_at_backups(self) -> None:
-        self._backup = next(iter(await self._run(backup.listed, self._home.backups)), None)
+        self._backup = await self._run(backup.newest_intact, self._home.backups)
 
 
 def _tell_plan(store: Store) -> None:
