@@ -109,7 +109,7 @@ def home_unusable(path: Path, reason: str) -> AttnError:
     return AttnError(
         "home_unwritable",
         f"{path} cannot be used: {reason}",
-        "make it a directory of yours that you can write, or set ATTN_HOME to another one",
+        "run: attn doctor (it says what to type), or set ATTN_HOME to a directory that you can write",
     )
 
 

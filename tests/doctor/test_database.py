@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -118,6 +119,14 @@ def test_the_sentinel(scene: Scene) -> None:
     scene.home.sentinel.unlink()
     scene.home.sentinel.mkdir()
     assert "cannot be read" in look(scene, database.sentinel)["fail"]
+
+
+def test_backups_that_cannot_be_listed(scene: Scene) -> None:
+    shutil.rmtree(scene.home.backups)
+    scene.home.backups.symlink_to(scene.home.backups)
+    assert look(scene, database.backups)["fail"].startswith("io_error: ")
+    scene.home.database.unlink()
+    assert "missing_file" in look(scene, database.content)["fail"]
 
 
 def test_backups(scene: Scene) -> None:

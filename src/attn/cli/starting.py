@@ -106,7 +106,7 @@ def _open(path: Path, timeout_s: float) -> Link | None:
         return None  # no socket, or one that a dead daemon left: only a refusal proves that (zmx 0.4.2 did not know)
     except PermissionError as error:
         message = f"{path} may not be opened: {error.strerror}"
-        raise AttnError("permission_denied", message, "use the account that owns this attn home") from error
+        raise AttnError("permission_denied", message, "run: attn doctor") from error
     except NotADirectoryError as error:
         raise home_unusable(path.parent, error.strerror or str(error)) from error
     except OSError as error:

@@ -106,7 +106,11 @@ def backups(scene: Scene) -> Iterator[Finding]:
     """Whether there is a good one, how old it is, and which are not good."""
     place = scene.home.backups
     newest_ms = 0
-    found = backup.listed(place)
+    try:
+        found = backup.listed(place)
+    except StoreFailure as failure:
+        yield _failure("backups", failure, scene)
+        return
     for made in found:
         path = place / Path(made.path).name
         try:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from attn.core import health
 from attn.errors import AttnError
 from attn.paths import Home
-from attn.store import backup
+from attn.store import StoreFailure, backup
 
 Level = Literal["ok", "warn", "fail"]
 LEVELS: Final[tuple[Level, ...]] = ("ok", "warn", "fail")
@@ -97,13 +97,20 @@ def fail(check: str, what: str, path: Path | str = "", command: str = "") -> Fin
 def of_code(scene: Scene, check: str, code: str, text: str, path: Path, *, pid: str = "") -> Finding:
     """A finding that is a condition of the table in `core.health`, with the first command that helps there."""
     kind = health.KINDS.get(code)
-    made = backup.newest_intact(scene.home.backups) if scene.open else None
-    newest = scene.home.backups / Path(made.path).name if made else ""
     values = {"path": str(path), "db": str(scene.home.database), "home": str(scene.home.root), "pid": pid,
-              "backup": str(newest)}  # fmt: skip
+              "backup": _newest_backup(scene)}  # fmt: skip
     commands = health.commands(code, values) if kind else []
     level: Level = "warn" if kind is not None and kind.severity != "error" else "fail"
     return Finding(check, level, f"{code}: {text}", str(path), commands[0] if commands else "")
+
+
+def _newest_backup(scene: Scene) -> str:
+    """The newest good one, empty without one that can be read."""
+    try:
+        made = backup.newest_intact(scene.home.backups) if scene.open else None
+    except StoreFailure:
+        return ""  # the check of the backups says why
+    return str(scene.home.backups / Path(made.path).name) if made else ""
 
 
 def quoted(path: Path | str) -> str:
