@@ -84,6 +84,7 @@ def state(*parts: bytes) -> tuple[bytes, dict[str, object]]:
 
 @given(st.lists(st.sampled_from(SEQUENCES), max_size=14), st.integers(1, 9), st.integers(0, 6))
 @example([b"\x1b[5 q", b"\x1b[?1049h", b"\x1b[0 q"], 1, 0)
+@example([b"\x1b]8;id=1;https://example.org/a\x1b\\", b"\x1b]8;;\x07"], 1, 2)
 def test_the_terminal_is_as_it_was(sequences: list[bytes], step: int, cut: int) -> None:
     stream = b"".join(sequences)
     stream = stream[: len(stream) - cut]

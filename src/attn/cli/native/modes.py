@@ -188,7 +188,8 @@ class ModeTracker:
 
     def _system(self, number: int, text: bytes) -> None:
         if number == 8:
-            self._link = not text.endswith(b";")
+            if text.count(b";") > 1:  # one without parameters and address says nothing to a terminal
+                self._link = not text.endswith(b";")
         elif number == 9 and text.startswith(_PROGRESS):
             self._progress = not text.startswith(_PROGRESS + b"0")
         elif number in _OSC_UNDO and text != b";?":
