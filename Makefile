@@ -24,7 +24,7 @@ fidelity: $(READY) ## the full form of the terminal's tests
 	ATTN_TEST_FULL=1 $(BIN)/pytest tests/terminal
 
 soak: $(READY) ## the full form of the tests with real processes
-	ATTN_TEST_FULL=1 $(BIN)/pytest tests/system tests/durability
+	ATTN_TEST_FULL=1 $(BIN)/pytest tests/core tests/store tests/system tests/durability tests/browser/test_store.py
 
 page: $(READY) ## build the page from web/
 	@$(BIN)/python tools/page.py
