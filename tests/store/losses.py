@@ -199,6 +199,11 @@ def host_is_a_number(home: Home) -> None:
                  "ALTER TABLE prs ADD COLUMN host INTEGER"])  # fmt: skip
 
 
+def column_renamed(home: Home) -> None:
+    """As one bit of the schema's text does: what is missing could be made again, but what is there is not attn's."""
+    plain(home, ["ALTER TABLE sessions RENAME COLUMN exit_code TO exiv_code"])
+
+
 def trigger_added(home: Home) -> None:
     plain(home, ["CREATE TRIGGER t AFTER DELETE ON prs BEGIN SELECT 1; END"])
 
@@ -228,6 +233,7 @@ EDITS: list[tuple[Callable[[Home], None], str]] = [
     (written_by_a_newer_attn, "schema_newer"),
     (of_the_go_original, "foreign_schema"),
     (host_is_a_number, "schema_conflict"),
+    (column_renamed, "schema_conflict"),
     (trigger_added, "schema_conflict"),
     (ledger_of_another_shape, "schema_conflict"),
     (step_half_done, "half_applied"),

@@ -66,6 +66,8 @@ def _looked_at(scene: Scene) -> Iterator[Finding]:
         due = examine(database, thorough=True, had_rows=os.path.lexists(scene.home.sentinel))
         rows = sum(int(str(database.one(f'SELECT count(*) FROM "{name}"'))) for name in schema.inspect(database).tables)
         dangling = len(database.rows("PRAGMA foreign_key_check"))
+        if not due.empty:
+            schema.apply(database, due, scene.now_ms)  # this is a copy: whether the next start could do it
     finally:
         database.close()
     sizes = sum(files.sizes.values())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -243,3 +244,14 @@ def test_nothing_is_overwritten(full: Home, monkeypatch: pytest.MonkeyPatch) -> 
 def test_there_must_be_something_to_go_on_with(full: Home) -> None:
     with pytest.raises(AttnError, match="usage"):
         promotion.resume(full, (), NOW_MS, quiet)
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [({}, ""), ({"lost_count": 2, "uncertain": True}, "at least 2 rows are lost"),
+     ({"doubtful": 1}, "1 row contradicts itself: see report.json"),
+     ({"left_out_rows": 3}, "3 rows are left out, and kept in report.json")],
+)  # fmt: skip
+def test_what_a_repair_cost_is_in_its_report(tmp_path: Path, facts: dict[str, object], told: str) -> None:
+    (tmp_path / "report.json").write_text(json.dumps({"lost_count": 0, "uncertain": False, **facts}))
+    assert promotion.cost(tmp_path) == told

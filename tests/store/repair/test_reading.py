@@ -59,6 +59,14 @@ def test_text_that_is_none_does_not_end_the_reading(full: Home) -> None:
     assert [row["label"] for row in sessions.illegible] == ["label \ufffd0"]
 
 
+def test_an_index_that_does_not_name_every_row_that_was_read_is_not_complete(full: Home) -> None:
+    whole = image.plain(image.read(full.database)) or b""
+    assert read(whole).tables["prs"].complete
+    changed = whole.replace(b"label 30", b"label 3x").replace(b"sess00030label", b"sess0003xlabel")
+    sessions = read(changed).tables["sessions"]
+    assert sessions.indexed and sessions.damaged and not sessions.complete
+
+
 def test_without_a_schema_nothing_is_read(full: Home) -> None:
     data = bytearray(image.plain(image.read(full.database)) or b"")
     data[100:PAGE_BYTES] = bytes(PAGE_BYTES - 100)

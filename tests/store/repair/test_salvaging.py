@@ -35,6 +35,16 @@ def test_rows_that_are_lost_with_their_index_are_not_called_saved(full: Home) ->
     assert "lost: perhaps rows that nothing names any more" in proposal.lines
 
 
+def test_a_row_whose_facts_became_those_of_another_is_counted_as_lost(full: Home) -> None:
+    data, bit = full.database.read_bytes(), b"github.com:o/r#76o/r"
+    assert data.count(bit + bytes([76])) == 1
+    full.database.write_bytes(data.replace(bit + bytes([76]), bit + bytes([76 ^ 32])))
+    proposal = proposals.salvage(full, (), NOW_MS)
+    assert ("github.com:o/r#108",) in contents(proposal.image)["prs"] and proposal.lost == 1
+    assert "lost: 1 rows: prs github.com:o/r#76" in proposal.lines
+    assert any(line.startswith("contradict themselves") and "o/r#108" in line for line in proposal.lines)
+
+
 def test_pages_of_a_foreign_log_do_not_count(full: Home, tmp_path: Path) -> None:
     before = contents(image.plain(image.read(full.database)) or b"")
     full.sentinel.unlink()  # so that nobody knows

@@ -44,6 +44,14 @@ def test_of_rows_that_contradict_each_other_the_newest_stands_and_all_are_kept()
     assert [dropped.row["id"] for dropped in done.dropped] == ["a"] and "newer row" in done.dropped[0].why
 
 
+def test_a_row_whose_id_is_not_that_of_its_facts_is_told() -> None:
+    good, old, opaque = ({**PR, "id": id_, "number": n} for id_, n in (("github.com:o/r#1", 1), ("o/r#2", 2), ("i", 3)))
+    done = put("prs", good, old, opaque, {**PR, "id": "github.com:o/r#4", "number": 5})
+    assert done.doubtful == ["prs github.com:o/r#4 is github.com:o/r#5 by its facts, and kept as that"]
+    keys = [(f"github.com:o/r#{number}",) for number in (1, 4, 5)] + [("o/r#2",), ("i",)]
+    assert done.missing("prs", keys) == {("github.com:o/r#4",)} and done.missing("settings", [("a",)]) == {("a",)}
+
+
 def test_values_of_another_type_are_converted_or_the_row_is_named() -> None:
     done = put("prs", {**PR, "number": "7"}, {**PR, "number": "seven"})
     assert read(done, "SELECT number FROM prs") == [(7,)]

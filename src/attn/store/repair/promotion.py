@@ -77,15 +77,17 @@ def resume(home: Home, bundles: Collection[str], now_ms: int, progress: Progress
 
 
 def cost(folder: Path) -> str:
-    """What is lost by a repair, in words, from its report; empty when nothing is."""
+    """What is lost by a repair, or may be, in words, from its report; empty when nothing is."""
     try:
         report = json.loads((folder / REPORT).read_bytes())
         lost, uncertain = int(report["lost_count"]), bool(report["uncertain"])
-        left_out = int(report.get("left_out_rows", 0))
+        left_out, doubtful = int(report.get("left_out_rows", 0)), int(report.get("doubtful", 0))
     except (OSError, ValueError, KeyError):
         return "see the report for what is lost"
     if not lost and uncertain:
         return "rows may be lost that nothing names any more"
+    if not lost and doubtful:
+        return f"{doubtful} row{' contradicts itself' if doubtful == 1 else 's contradict themselves'}: see {REPORT}"
     if not lost:
         return f"{left_out} row{' is' if left_out == 1 else 's are'} left out, and kept in {REPORT}" if left_out else ""
     return f"{'at least ' if uncertain else ''}{lost} row{' is' if lost == 1 else 's are'} lost"

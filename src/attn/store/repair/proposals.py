@@ -35,9 +35,9 @@ _NOT_OURS: Final = ("schema_newer", "foreign_schema")
 class Proposal:
     """A new database for a home, and what it takes.
 
-    needed: there is something to do; lines: what was found and what would become of it, for people; lost: rows that
-    nobody can read any more; uncertain: there may have been more of them; report: the same for
-    programs, kept beside the old files.
+    needed: there is something to do; lines: what was found and what would become of it, for people; lost: rows that are
+    known to have been there and have no place in the new database; uncertain: there may have been more of them;
+    report: the same for programs, kept beside the old files.
     """
 
     kind: Kind
@@ -92,7 +92,7 @@ def salvage(home: Home, bundles: Collection[str], now_ms: int) -> Proposal:
         _refuse_others(source)
     found = salvaging.combine(sources, foreign_log=_left_by_others(home, files))
     done = transfer(found.tables, found.uuid, now_ms)
-    lost = {name: keys for name, keys in found.lost.items() if keys}
+    lost = {name: keys for name, named in found.named.items() if (keys := done.missing(name, named))}
     back = sum(key[0] in bundles for key in lost.get("sessions", ()))
     gone = sum(map(len, lost.values()))
     lines = [*found.notes, *_carried(done)]
@@ -266,6 +266,7 @@ def _proposal(
         "left_out_count": len(done.dropped),
         "left_out_rows": sum(dropped.whole for dropped in done.dropped),
         "left_out": left_out,
+        "doubtful": len(done.doubtful),
         "filled": done.filled,
     }
     return Proposal(kind, done.image, needed, tuple(lines), lost, uncertain, report=_report(kind, **facts))
@@ -279,6 +280,8 @@ def _carried(done: Transferred) -> list[str]:
     lines = [f"carried over: {_counted(done.kept)}"]
     if done.filled:
         lines.append(f"filled in: {done.filled} values that a column needs and no row had")
+    if done.doubtful:
+        lines.append(f"contradict themselves, perhaps not the rows they were: {_some(done.doubtful)}")
     if done.dropped:
         lines.append(f"left out, kept in report.json: {_some([_words(dropped) for dropped in done.dropped])}")
     return lines

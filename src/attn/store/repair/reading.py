@@ -29,8 +29,8 @@ UNKNOWN_ROWS: Final = 1 << 20
 class Table:
     """What was read of one table, newest row first.
 
-    damaged: some of it could not be read; known: keys that its index names, all of them if `indexed`; illegible: rows
-    whose text is no text; unreadable: row ids at which there may have been a row.
+    damaged: some of it could not be read; known: keys that its index names, `indexed` if it could be read to its end;
+    illegible: rows whose text is no text; unreadable: row ids at which there may have been a row.
     """
 
     name: str
@@ -41,6 +41,11 @@ class Table:
     indexed: bool = False
     unreadable: int = 0
     illegible: list[Record] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether its index names every row there was: damage may also end it early, and then it lacks rows."""
+        return self.indexed and all(key_of(self.name, row) in self.known for row in self.rows)
 
 
 @dataclass

@@ -25,7 +25,8 @@ _OWN_KEYS = frozenset({"uuid", "min_reader", "written_by"})
 class Source:
     """One way of opening the files.
 
-    sound: SQLite's own check found nothing; refusal: why attn may not use it; dangling: rows that refer to none.
+    sound: SQLite's own check found nothing; mendable: it found nothing but indexes to make anew; refusal: why attn may
+    not use it; dangling: rows that refer to none.
     """
 
     title: str
@@ -34,6 +35,7 @@ class Source:
     sound: bool
     refusal: StoreFailure | None
     dangling: int = 0
+    mendable: bool = False
 
     @property
     def uuid(self) -> str | None:
@@ -44,13 +46,13 @@ class Source:
 class Combined:
     """What there is, and what is known not to be.
 
-    lost: keys that are known to have been there; uncertain: there may have been more, at most `unnamed` of them if that
-    is known; well: nothing was wrong; notes: for people.
+    named: keys of which it is known that their rows were there, of the tables that damage may have touched; uncertain:
+    there may have been more, at most `unnamed` of them if that is known; well: nothing was wrong; notes: for people.
     """
 
     tables: list[Table] = field(default_factory=list)
     uuid: str | None = None
-    lost: dict[str, set[Key]] = field(default_factory=dict)
+    named: dict[str, set[Key]] = field(default_factory=dict)
     uncertain: bool = False
     unnamed: int = 0
     well: bool = False
@@ -94,13 +96,14 @@ def combine(found: list[Source], *, foreign_log: bool) -> Combined:
         _carve(tables, found, result)
     for name, table in tables.items():
         have = {key_of(name, row) for row in table.rows}
+        read = set().union(*(_keys(source, name) for source in found))
         known = set().union(*(source.found.tables[name].known for source in found if name in source.found.tables))
         if name not in OWN_TABLES and (table.illegible or not best.sound):
-            result.lost[name] = known - have
-        named = any(source.found.tables[name].indexed for source in found if name in source.found.tables)
-        if table.damaged and not named:
+            result.named[name] = known | read
+        complete = any(source.found.tables[name].complete for source in found if name in source.found.tables)
+        if not complete and (table.damaged or not (best.sound or best.mendable)):
             result.uncertain = True
-            result.unnamed += max(0, table.unreadable - len(result.lost.get(name, ())))
+            result.unnamed += max(0, table.unreadable - len(result.named.get(name, set()) - have))
     result.well = best.sound and best.refusal is None and not best.found.damaged and best.dangling == 0
     result.uncertain |= not best.found.readable
     result.tables = list(tables.values())
@@ -153,7 +156,7 @@ def _carve(tables: dict[str, Table], found: list[Source], result: Combined) -> N
 
 
 def _source(title: str, data: bytes, path: Path) -> Source:
-    found, sound, refusal = _opened(data, path)
+    found, sound, mendable, refusal = _opened(data, path)
     if not found.readable and not sound:
         model = Database.in_memory()
         try:
@@ -161,10 +164,10 @@ def _source(title: str, data: bytes, path: Path) -> Source:
             mended = image.with_header_of(data, model.image()) if len(data) >= image.PAGE_BYTES else data
         finally:
             model.close()
-        again, _, other = _opened(mended, path)
+        again, _, _, other = _opened(mended, path)
         if again.readable:
             return Source(title, mended, again, False, other)
-    return Source(title, data, found, sound, refusal, _dangling(data) if sound else 0)
+    return Source(title, data, found, sound, refusal, _dangling(data) if sound else 0, mendable)
 
 
 def _dangling(data: bytes) -> int:
@@ -175,15 +178,16 @@ def _dangling(data: bytes) -> int:
         database.close()
 
 
-def _opened(data: bytes, path: Path) -> tuple[Harvest, bool, StoreFailure | None]:
-    nothing = Harvest(readable=False), False, None
+def _opened(data: bytes, path: Path) -> tuple[Harvest, bool, bool, StoreFailure | None]:
+    nothing = Harvest(readable=False), False, False, None
     try:
         database = Database.of_image(data)
     except StoreFailure:
         return nothing
     try:
         found = reading.harvest(database)
-        return found, _sound(database), _refusal(database, path)
+        sound = _sound(database)
+        return found, sound, not sound and database.only_indexes_damaged(), _refusal(database, path)
     finally:
         database.close()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +19,7 @@ from attn.store.sessions import legible
 OWN_TABLES: Final = frozenset({"migrations", "file_facts"})
 # By which column, where rows contradict each other, the newest is known.
 _AGE: Final = ("updated_at_ms", "used_at_ms", "last_output_at_ms", "created_at_ms")
+_NUMBERED: Final = re.compile(r"#\d+$")
 # What a value becomes that a row lacks and its column needs.
 _FILLING: Final[dict[str, Value]] = {"TEXT": "", "INTEGER": 0}
 
@@ -35,12 +37,24 @@ class Dropped:
 
 @dataclass
 class Transferred:
-    """The new database. kept: rows by table; dropped: what is only in the report; filled: values that were missing."""
+    """The new database. kept: rows by table; dropped: what is only in the report; filled: values that were missing;
+    doubtful: rows that contradict themselves, in words.
+
+    keys: of the rows that it holds, by table; settled: what became of keys that the history changes.
+    """
 
     image: bytes
     kept: dict[str, int] = field(default_factory=dict)
     dropped: list[Dropped] = field(default_factory=list)
     filled: int = 0
+    doubtful: list[str] = field(default_factory=list)
+    keys: dict[str, set[Key]] = field(default_factory=dict)
+    settled: dict[tuple[str, Key], Key] = field(default_factory=dict)
+
+    def missing(self, table: str, named: Iterable[Key]) -> set[Key]:
+        """Those of some keys whose rows are not in the new database."""
+        held = self.keys.get(table, set())
+        return {key for key in named if self.settled.get((table, key), key) not in held}
 
 
 def transfer(tables: Sequence[Table], uuid: str | None, now_ms: int) -> Transferred:
@@ -79,17 +93,22 @@ def _carry(database: Database, table: Table, result: Transferred) -> None:
         if fitted is None:
             result.dropped.append(Dropped(table.name, row, "a value does not fit its column"))
             continue
+        doubt = _contradiction(table.name, row, fitted)
+        if not doubt:
+            result.settled[table.name, key_of(table.name, row)] = key_of(table.name, fitted)
         why = _inserted(database, table.name, fitted, kept)
         if why:
             result.dropped.append(Dropped(table.name, row, why))
             continue
         kept.add(key_of(table.name, fitted))
+        if doubt:
+            result.doubtful.append(doubt)
         if extra:
             names = ", ".join(extra)
             where = {**{name: fitted[name] for name in keys_of(table.name)}, **extra}
             why = f"attn has no column {names}; the row is kept without"
             result.dropped.append(Dropped(table.name, where, why, whole=False))
-    result.kept[table.name] = len(kept)
+    result.kept[table.name], result.keys[table.name] = len(kept), kept
 
 
 def _inserted(database: Database, table: str, row: Record, kept: set[Key]) -> str:
@@ -133,6 +152,15 @@ def _settled(table: str, row: Record | None) -> Record | None:
     if row is not None and table == "prs":
         row["id"] = f"{row.get('host', 'github.com')!s}:{row['repo']!s}#{row['number']!s}"
     return None if row is not None and table == "sessions" and not legible(row) else row
+
+
+def _contradiction(table: str, row: Record, fitted: Record) -> str:
+    """How the id of a pull request and its facts differ, in words; empty when they do not. An id without a number says
+    nothing that could differ: attn gave it before ids were made of the facts."""
+    was, now = str(row.get("id")), str(fitted.get("id"))
+    if table != "prs" or not _NUMBERED.search(was) or was in (now, f"{fitted['repo']!s}#{fitted['number']!s}"):
+        return ""
+    return f"{table} {was} is {now} by its facts, and kept as that"
 
 
 def _as_text(value: Value) -> str:
