@@ -33,6 +33,10 @@ def test_find_goes_through_the_scrollback(tab: Tab) -> None:
     view = "id => { const b = window.attn.terminal(id).buffer.active; return b.baseY - b.viewportY }"
     tab.until(lambda: tab.page.evaluate(view, session) > 400, "the match in view")
     field.press("Escape")
+    icon = tab.page.get_by_role("button", name="Find", exact=True)
+    for shown in (True, False):
+        icon.click()
+        field.wait_for(state="visible" if shown else "hidden")
     tab.run("echo typed")
     tab.until_text(session, "\ntyped")
 

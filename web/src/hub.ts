@@ -198,7 +198,7 @@ async function addressChanged(): Promise<void> {
   ui.loginProblem.value = await login()
   link.connect()
   const named = list.selectionInAddress()
-  if (named && list.session(named)) list.select(named)
+  if (named) list.selectNamed(named)
 }
 
 export function failed(error: unknown): void {

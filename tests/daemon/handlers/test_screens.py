@@ -55,6 +55,17 @@ async def test_waiting_sees_history_ends_and_time_outs(desk: Desk) -> None:
     assert ended is not None and ended.code == 6
 
 
+async def test_a_prompt_is_found_with_the_blank_behind_it_and_only_at_the_end_of_a_line(desk: Desk) -> None:
+    session = await start(desk, "sh", "-c", "printf 'a#b\\nroot# '; read x")
+    peer = RecordingPeer()
+    prompt = WaitSession(id=1, session=session.id, text="root# ", timeout_ms=9000)
+    assert (await screens.wait_session(desk, peer, prompt)).exit is None
+    for absent in ("a# ", "  "):
+        with pytest.raises(AttnError, match="timeout"):
+            wish = WaitSession(id=2, session=session.id, text=absent, timeout_ms=50)
+            await screens.wait_session(desk, peer, wish)
+
+
 async def test_a_kept_screen_is_served_in_the_workers_place(desk: Desk) -> None:
     session, peer = add(desk.hub), RecordingPeer()
     with pytest.raises(AttnError, match="screen_unavailable"):

@@ -2,6 +2,8 @@ import { batch, computed, signal } from "@preact/signals"
 import type { SessionView } from "../generated/protocol"
 
 const byId = signal<ReadonlyMap<string, SessionView>>(new Map())
+/** A session that an address named before the daemon told of it. */
+let awaited: string | null = null
 export const selectedId = signal<string | null>(selectionInAddress())
 /** Sessions that rang the bell since they were looked at. */
 export const rung = signal<ReadonlySet<string>>(new Set())
@@ -34,7 +36,7 @@ export function replaceAll(views: SessionView[]): void {
 
 export function upsert(view: SessionView): void {
   byId.value = new Map(byId.value).set(view.id, view)
-  if (!selected.value) select(view.id)
+  if (!selected.value || view.id === awaited) select(view.id)
 }
 
 /** Takes a session off the list; its neighbour is selected in its place, with no moment without any in between. */
@@ -58,7 +60,14 @@ export function ring(id: string): void {
   if (id !== selectedId.value || document.hidden) rung.value = new Set(rung.value).add(id)
 }
 
+/** Selects the session that an address names, now or as soon as there is one. */
+export function selectNamed(id: string): void {
+  if (session(id)) select(id)
+  else awaited = id
+}
+
 export function select(id: string | null): void {
+  awaited = null
   selectedId.value = id
   if (id) {
     const still = new Set(rung.value)

@@ -4,9 +4,9 @@ import type { JSX } from "preact"
 import { useLayoutEffect, useRef } from "preact/hooks"
 import * as hub from "../hub"
 import { scheme } from "../state/settings"
-import * as ui from "../state/ui"
 import { searchColours } from "../terminal/theme"
 import { IconButton } from "./icons"
+import { closeFind } from "./shortcuts"
 
 /** Find in the scrollback of the chosen terminal. */
 export function Find(): JSX.Element {
@@ -59,10 +59,6 @@ export function Find(): JSX.Element {
       invalid.value = true
     }
   }
-  const close = () => {
-    ui.findOpen.value = false
-    hub.focusTerminal()
-  }
   const toggle = (option: typeof exactCase) => {
     option.value = !option.value
     screen?.face.search.clearDecorations() // the addon keeps the old matches while the text is the same
@@ -83,7 +79,7 @@ export function Find(): JSX.Element {
         }}
         onKeyDown={(event) => {
           if (event.key === "Enter") look(!event.shiftKey, false)
-          else if (event.key === "Escape") close()
+          else if (event.key === "Escape") closeFind()
           else return
           event.preventDefault()
         }}
@@ -95,7 +91,7 @@ export function Find(): JSX.Element {
       <OptionButton label="Regular expression" shown=".*" on={regex.value} onClick={() => toggle(regex)} />
       <IconButton icon="up" label="Previous" keys="Enter" onClick={() => look(true, false)} />
       <IconButton icon="down" label="Next" keys="Shift+Enter" onClick={() => look(false, false)} />
-      <IconButton icon="close" label="Close" keys="Esc" class="end" onClick={close} />
+      <IconButton icon="close" label="Close" keys="Esc" class="end" onClick={closeFind} />
     </search>
   )
 }

@@ -30,7 +30,7 @@ const CHORDS = {
   next: chord("BracketRight", "]", "Next session", () => go(1)),
   previous: chord("BracketLeft", "[", "Previous session", () => go(-1)),
   list: chord("KeyL", "L", "To the list of sessions", focusList),
-  find: chord("KeyF", "F", "Find in the scrollback", toggleFind),
+  find: chord("KeyF", "F", "Find in the scrollback", openFind),
   rename: chord("KeyU", "U", "Rename the session", renameSelected),
   end: chord("KeyX", "X", "End or remove the session", endSelected),
   copy: chord("KeyC", "C", "Copy the selection", () => hub.copySelection()),
@@ -126,7 +126,18 @@ export function focusList(): void {
   ;(row ?? document.querySelector<HTMLElement>(".new-button"))?.focus()
 }
 
+/** What the icon does; the keys lead to the field, as in an editor. */
 export function toggleFind(): void {
+  if (ui.findOpen.value) closeFind()
+  else openFind()
+}
+
+export function closeFind(): void {
+  ui.findOpen.value = false
+  hub.focusTerminal()
+}
+
+function openFind(): void {
   if (!list.selected.value) return
   ui.findOpen.value = true
   requestAnimationFrame(() => document.querySelector<HTMLInputElement>(".find input")?.select())

@@ -46,7 +46,7 @@ async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResu
     """`exit` null: the text stands there; set: the program ended (without the text, if one was given)."""
     session = desk.session(message.session)
     seconds = None if message.timeout_ms is None else message.timeout_ms / 1000
-    if message.text is not None and message.text in await joined_text(desk, session, None):
+    if message.text is not None and _stands(message.text, await joined_text(desk, session, None)):
         return WaitResult(id=message.id, exit=None)
     try:
         async with asyncio.timeout(seconds):
@@ -65,12 +65,18 @@ async def wait_session(desk: Desk, peer: Peer, message: WaitSession) -> WaitResu
     return WaitResult(id=message.id, exit=session.exit)
 
 
+def _stands(text: str, shown: str) -> bool:
+    """Whether a text is shown; a screen has no blanks at the end of a line, so those of a prompt are there unseen."""
+    written = text.rstrip(" ")
+    return text in shown or (written not in ("", text) and f"{written}\n" in f"{shown}\n")
+
+
 async def _appears(desk: Desk, session: Session, text: str) -> bool:
     """Look whenever something was written; False when the program ended."""
     clock = asyncio.get_running_loop()
     while True:
         ended, offset, began_s = session.ended.is_set(), session.offset, clock.time()
-        if text in await joined_text(desk, session, WAIT_HISTORY_LINES):
+        if _stands(text, await joined_text(desk, session, WAIT_HISTORY_LINES)):
             return True
         if ended:
             return False
