@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 
 import pytest
 
@@ -15,10 +16,20 @@ from tests.browser.tab import Tab
 from tests.system.client import Client
 from tests.system.conftest import DaemonProcess
 
-# Numbers its lines, a hundred a second, until a line is typed.
-STEADY = r"""
-n=0; until read -rt 0.01 _; do echo "number $((n++))"; done; echo "that was $n"; read -r
-"""
+# Numbers its lines, a hundred a second, until a line is typed. bash's `read -t` loses one that comes with its alarm.
+STEADY = (
+    sys.executable,
+    "-c",
+    """
+import select, sys
+n = 0
+while not select.select([sys.stdin], [], [], 0.01)[0]:
+    print("number", n, flush=True)
+    n += 1
+print("that was", n, flush=True)
+sys.stdin.readline(), sys.stdin.readline()
+""",
+)
 # One line of each kind; libghostty takes a family for four people and a flag for two letters.
 WIDTHS = (
     "ascii and \u0430\u0431\u0432 \u03b1\u03b2\u03b3",
@@ -67,7 +78,7 @@ def test_every_cell_is_as_wide_as_in_the_worker(tab: Tab, client: Client) -> Non
 
 
 def test_a_reload_in_mid_output_loses_and_doubles_nothing(tab: Tab, client: Client) -> None:
-    session = client.spawn("bash", "--norc", "-c", STEADY, label="steady")["id"]
+    session = client.spawn(*STEADY, label="steady")["id"]
     tab.choose("steady")
     for number in (30, 100, 200):
         tab.until_text(session, f"number {number}")
@@ -84,7 +95,7 @@ def test_a_lost_link_and_a_killed_daemon_in_mid_output_lose_and_double_nothing(
     open_tab: OpenTab, daemon: DaemonProcess
 ) -> None:
     tab = open_tab(daemon, script=probes.SOCKETS)
-    session = daemon.client().spawn("bash", "--norc", "-c", STEADY, label="steady")["id"]
+    session = daemon.client().spawn(*STEADY, label="steady")["id"]
     tab.choose("steady")
     tab.until_text(session, "number 30")
     tab.page.evaluate("window.unplug(true)")
