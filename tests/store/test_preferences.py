@@ -22,6 +22,7 @@ def test_directories_come_back_newest_first(database: Database) -> None:
     places = Places(database)
     for at, path in enumerate(["/a", "/b", "/c", "/a"]):
         places.remember(path, at)
+    places.remember("/b", 0)
     assert places.recent() == ["/a", "/c", "/b"]
     assert places.recent(1) == ["/a"]
 

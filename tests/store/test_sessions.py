@@ -31,7 +31,7 @@ def test_every_field_is_kept() -> None:
         cause="killed", parent="abcde00002", resume={"conversation": "u", "args": ["-x"]}, worker_build="0.1",
     )  # fmt: skip
     sessions.upsert(whole)
-    assert sessions.list() == [whole]
+    assert sessions.list() == [whole] and sessions.ids() == {whole.id}
     assert all(getattr(whole, name) is not None for name in ("cause", "parent", "resume", "exit_at_ms"))
 
 

@@ -23,13 +23,13 @@ class Places:
         )
         return [str(path) for (path,) in found]
 
-    def remember(self, path: str, now_ms: int) -> None:
-        """This directory was used now."""
+    def remember(self, path: str, used_at_ms: int) -> None:
+        """This directory was used at that time, which may be long ago."""
         with self._database.transaction():
             self._database.rows(
                 "INSERT INTO recent_locations (path, used_at_ms) VALUES (?, ?) ON CONFLICT (path)"
-                " DO UPDATE SET used_at_ms = excluded.used_at_ms, use_count = use_count + 1",
-                (path, now_ms),
+                " DO UPDATE SET used_at_ms = max(used_at_ms, excluded.used_at_ms), use_count = use_count + 1",
+                (path, used_at_ms),
             )
             self._database.rows(
                 "DELETE FROM recent_locations WHERE path NOT IN"

@@ -65,6 +65,10 @@ class Sessions:
             path = self._database.path
             raise StoreFailure("corrupt", f"{path} holds a session that makes no sense: {error}", path=path) from error
 
+    def ids(self) -> set[str]:
+        """Of all sessions."""
+        return {str(session_id) for (session_id,) in self._database.rows("SELECT id FROM sessions")}
+
     def upsert(self, *rows: SessionRow) -> None:
         """Write these sessions, in one transaction, in place of those with the same ids."""
         with self._database.transaction():

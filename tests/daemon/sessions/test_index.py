@@ -52,10 +52,9 @@ async def test_a_session_is_found_again(home: Home) -> None:
     live.exit, live.state, live.cause = ExitView(code=None, signal=9, at_ms=77), "exited", "killed"
     async with opened(home) as index:
         index.save(live)
-        index.remember("/somewhere")
     async with opened(home) as again:
         rows = await again.rows()
-        assert rows == [row_of(live)] and await again.recent(5) == ["/somewhere"]
+        assert rows == [row_of(live)] and await again.recent(5) == [live.spec.cwd]
         found = Session(bundle=live.bundle, spec=spec_of(rows[0], "d"), owner=Owner(), label=rows[0].label)
         restore(rows[0], found)
         assert (found.exit, found.state, found.spec.resume) == (live.exit, "exited", {"conversation": "c"})
@@ -84,10 +83,9 @@ async def test_without_a_store_everything_waits_and_nothing_is_said_to_be_there(
     home.database.write_bytes(b"not a database at all, whatever its name says" * 50)
     async with opened(home) as index:
         index.save(session(home))
-        index.remember("/somewhere")
         await index.saved()
         assert await index.rows() == [] and await index.recent(5) == []
-        assert index._dirty and index._places
+        assert index._dirty
         await index.delete("abcdefghij")
         assert index._dirty == {"abcdefghij": None}
     assert b"not a database" in home.database.read_bytes()
@@ -95,8 +93,8 @@ async def test_without_a_store_everything_waits_and_nothing_is_said_to_be_there(
 
 async def test_a_store_that_comes_back_learns_everything(home: Home) -> None:
     async with opened(home) as index:
-        live, gone = session(home), session(home)
-        gone.spec = spec("gggggggggg")
+        live, gone, begun = session(home), session(home), session(home)
+        gone.spec, begun.spec = spec("gggggggggg"), spec("hhhhhhhhhh", cwd="/meanwhile", created_at_ms=2000)
         index.sessions = lambda: [live]
         index.save(live)
         index.save(gone)
@@ -105,11 +103,31 @@ async def test_a_store_that_comes_back_learns_everything(home: Home) -> None:
         keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
         live.label = "renamed meanwhile"
         index.save(live)
-        index.remember("/meanwhile")
+        index.save(begun)
         await index.delete(gone.id)
         await keeper.retry()
-        assert [row.label for row in await index.rows()] == ["renamed meanwhile"]
-        assert await index.recent(5) == ["/meanwhile"]
+        assert [row.label for row in await index.rows()] == ["renamed meanwhile", "cat"]
+        assert await index.recent(5) == ["/meanwhile", "/"]
+
+
+async def test_directories_of_sessions_that_the_table_does_not_know_are_remembered_and_no_others(home: Home) -> None:
+    """A daemon without a store ended before there was one: the bundles are all that the next one has."""
+    earlier, later = session(home), session(home)
+    earlier.spec = spec(cwd="/earlier", created_at_ms=5)
+    later.spec = spec("bbbbbbbbbb", cwd="/later", created_at_ms=9)
+    async with opened(home) as index:
+        index.save(earlier)
+        await index.saved()
+        store = index.keeper._store
+        assert store is not None
+        store.database.run(["DELETE FROM recent_locations"])
+    async with opened(home) as again:
+        await again.rows()
+        earlier.label = "renamed"
+        again.save(earlier)
+        again.save(later)
+        await again.saved()
+        assert await again.recent(5) == ["/later"]
 
 
 async def test_a_row_that_cannot_be_read_costs_the_list_and_not_the_daemon(home: Home) -> None:

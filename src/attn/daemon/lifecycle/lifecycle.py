@@ -71,7 +71,7 @@ class Lifecycle(Ending):
         log.info("started, program %s, pid %s", plan.spec.agent, session.pid, extra={"session": session.id})
         if not await self.reach(session) and session.running:
             self.probe(session)
-        self._hub.index.remember(plan.spec.cwd)
+        self._hub.index.save(session)
         await self._hub.index.saved()
         return session
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from attn.bundle.records import Spec
 from attn.core.session import ENDED
-from attn.daemon.sessions.live import Session, now_ms
+from attn.daemon.sessions.live import Session
 from attn.daemon.store.keeper import StoreKeeper
 from attn.errors import AttnError
 from attn.store import SessionRow, Store
@@ -36,10 +36,8 @@ class Index:
         self.sessions: Callable[[], Iterable[Session]] = lambda: ()
         self._written: dict[str, SessionRow] = {}
         self._dirty: dict[str, SessionRow | None] = {}
-        self._places: dict[str, int] = {}
         # What is being written now, and counts as waiting until that is done.
         self._going: dict[str, SessionRow | None] = {}
-        self._going_places: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._turn = asyncio.Lock()
 
@@ -86,11 +84,6 @@ class Index:
         if known is None or replace(known, last_output_at_ms=row.last_output_at_ms) != row:
             self._wake.set()
 
-    def remember(self, path: str) -> None:
-        """A session was started in this directory."""
-        self._places[path] = now_ms()
-        self._wake.set()
-
     async def delete(self, session_id: str) -> bool:
         """The session was removed; whether its row is gone for certain."""
         self._dirty[session_id] = None
@@ -100,19 +93,19 @@ class Index:
     async def saved(self) -> None:
         """Write everything that changed until now, or leave it waiting until the store is usable again."""
         async with self._turn:
-            if not self.keeper.usable or not (self._dirty or self._places):
+            if not self.keeper.usable or not self._dirty:
                 return
-            rows, places = self._going, self._going_places = self._dirty, self._places
-            self._dirty, self._places = {}, {}
+            rows = self._going = self._dirty
+            self._dirty = {}
             # Before the write ends, so that a change back in the meantime counts as one; `_dirty` comes first anyway.
             self._note(rows)
             try:
-                await self.keeper.use(lambda store: _write(store, rows, places))
+                await self.keeper.use(lambda store: _write(store, rows))
             except AttnError:
                 if not self.keeper.usable:  # else it came back, and wrote all of this
-                    self._dirty, self._places = {**rows, **self._dirty}, {**places, **self._places}
+                    self._dirty = {**rows, **self._dirty}
             finally:
-                self._going, self._going_places = {}, {}
+                self._going = {}
 
     def _note(self, rows: dict[str, SessionRow | None]) -> None:
         for session_id, row in rows.items():
@@ -125,23 +118,26 @@ class Index:
         """What a store that is usable again must learn: all live sessions, and whatever waited."""
         live = {session.id: row_of(session) for session in self.sessions()}
         rows = {**self._going, **self._dirty, **live}
-        places = {**self._going_places, **self._places}
 
         def write(store: Store) -> None:
-            _write(store, rows, places)
+            _write(store, rows)
 
         return write
 
 
-def _write(store: Store, rows: dict[str, SessionRow | None], places: dict[str, int]) -> None:
+def _write(store: Store, rows: dict[str, SessionRow | None]) -> None:
+    """A session that the table did not know brings its directory with it, whenever it was started: in this moment,
+    while there was no store, or under a daemon that ended without one."""
     store.check()
     present = [row for row in rows.values() if row is not None]
+    known = store.sessions.ids() if present else set()
+    for row in present:
+        if row.id not in known:
+            store.places.remember(row.cwd, row.created_at_ms)
     if present:
         store.sessions.upsert(*present)
     for session_id in (session_id for session_id, row in rows.items() if row is None):
         store.sessions.delete(session_id)
-    for path, used_at_ms in places.items():
-        store.places.remember(path, used_at_ms)
 
 
 def row_of(session: Session) -> SessionRow:
