@@ -116,6 +116,10 @@ def test_the_sentinel(scene: Scene) -> None:
     assert before is not None
     replace(before, newest_version="99.0.0", newest_python="/new/python").write(scene.home.sentinel)
     assert "binary_mismatch: attn 99.0.0" in look(scene, database.sentinel)["warn"]
+    replace(before, clean=False, log_origin=7).write(scene.home.sentinel)
+    assert "log_missing: " in look(scene, database.sentinel)["warn"]
+    (scene.home.root / "attn.db-wal").touch()
+    assert not look(scene, database.sentinel)["warn"]
     scene.home.sentinel.unlink()
     scene.home.sentinel.mkdir()
     assert "cannot be read" in look(scene, database.sentinel)["fail"]

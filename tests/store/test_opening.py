@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,11 @@ import pytest
 from attn.paths import Home
 from attn.store import StoreFailure, open_store, opening
 from attn.store.backup import listed
+from attn.store.file import probes
 from attn.store.file.sentinel import Sentinel
 from attn.store.migrations import MIGRATIONS, Migration
 from tests.store.conftest import NOW_MS, ROW, at_step, fingerprint, plain, refused, reopened, sentinel
+from tests.store.losses import crashed
 
 
 def names(steps: Sequence[Migration]) -> list[str]:
@@ -327,3 +331,28 @@ def test_what_stands_in_the_place_of_the_sentinel_is_named(home: Home) -> None:
     home.sentinel.unlink()
     home.sentinel.mkdir()
     assert str(home.sentinel) in refused(home, "io_error").message
+
+
+def test_a_log_that_is_gone_after_a_kill_is_told_and_one_that_was_brought_in_is_not(home: Home) -> None:
+    crashed(home)
+    log = home.root / "attn.db-wal"
+    written = "2001-02-03"
+    os.utime(home.database, (datetime.fromisoformat(written).timestamp(),) * 2)
+    log.unlink()
+    store = open_store(home, now_ms=NOW_MS)
+    [warning] = store.warnings
+    assert (warning.code, warning.path) == ("log_missing", home.database)
+    assert str(log) in warning.text and written in warning.text and "sqlite3" in warning.text
+    store.close()
+    for _ in range(2):
+        store = reopened(home)
+        assert store.warnings == [], "it ended in order"
+        store.settings.set("theme", "dark")
+        store.rest()
+        assert log.stat().st_size
+        store.rest()
+        assert not log.stat().st_size, "it is quiet: everything is in the database"
+        store.settings.set("theme", "light")
+        origin = probes.log_origin(home.database)
+        assert origin is not None and origin == store.sentinel.log_origin
+        store.close()

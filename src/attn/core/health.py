@@ -94,6 +94,8 @@ _ROWS: Final = (
     Kind("fk_violation", "warning", "info", "Rows of the database refer to rows that are not there", (_SALVAGE,)),
     Kind("binary_mismatch", "warning", "info", "A newer attn has used this database before",
          ("{path} -I -m attn daemon restart",)),
+    Kind("log_missing", "warning", "info", "The database's write-ahead log is gone; the last changes may be missing",
+         ("attn backups", _RESTORE)),
     Kind("backup_overdue", "warning", "transient", "No backup of the database could be made",
          (_DISK, "attn backup")),
     # The rest of the hub.

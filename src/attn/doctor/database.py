@@ -101,6 +101,10 @@ def sentinel(scene: Scene) -> Iterator[Finding]:
     if older(attn.__version__, found.newest_version):
         text = f"attn {found.newest_version} has used this database, this is attn {attn.__version__}"
         yield of_code(scene, "sentinel", "binary_mismatch", text, Path(found.newest_python))
+    if found.left_a_log and not running and scene.home.database.is_file():
+        gone = probes.log_gone(scene.home.database.resolve())
+        if gone is not None:
+            yield of_code(scene, "sentinel", gone.code, gone.text, gone.path)
     yield ok("sentinel", f"last used by attn {found.app_version or 'of an unknown version'}; {state}", path)
 
 

@@ -55,6 +55,8 @@ class Store:
     sentinel: Sentinel = field(default_factory=Sentinel)
 
     def __post_init__(self) -> None:
+        # How much was written, as of the last look at it and of the last time when the log was brought in.
+        self.seen, self.settled = -1, -1
         self.sessions = Sessions(self.database)
         self.places = Places(self.database)
         self.settings = Settings(self.database)
@@ -79,6 +81,16 @@ class Store:
         made = backup.make(self.database, self.home.backups, reason, now_ms)
         backup.rotate(self.home.backups)
         return made
+
+    def rest(self) -> None:
+        """As `check`; and when nothing was written since the last time, bring the log into the database: a log that
+        somebody removes while no daemon runs takes with it what is only there. Raises StoreFailure."""
+        self.database.check_file()
+        changes = self.database.changes()
+        if changes == self.seen != self.settled:
+            self.database.settle()
+            self.settled = changes
+        self.seen = changes
 
     def rescue(self, now_ms: int) -> Backup | None:
         """The file was replaced: copy what is still open, then let go of it without touching what stands there now.
@@ -123,8 +135,15 @@ def open_store(home: Home, *, ephemeral: bool = False, retry: bool = False, now_
         elif stat.S_IMODE(home.database.stat().st_mode) & 0o077:
             home.database.chmod(0o600)
         _refuse_foreign_log(home, before)
+        gone = probes.log_gone(_real(home)) if before is not None and before.left_a_log else None
     except OSError as error:
         raise classify_os(error, home.database) from error
+    store = _opened(home, before, now_ms, retry=retry)
+    store.warnings += [gone] if gone else []
+    return store
+
+
+def _opened(home: Home, before: Sentinel | None, now_ms: int, *, retry: bool) -> Store:
     try:
         return _open(home, before, now_ms, retry=retry)
     except StoreFailure as failure:

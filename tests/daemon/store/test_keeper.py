@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from attn.paths import Home
 from attn.store import Store, StoreFailure, opening
 from attn.store.backup import listed
 from tests.store.faulty_disk import mounted
+from tests.store.losses import crashed
 
 
 @pytest.fixture
@@ -212,3 +214,30 @@ async def test_settings_are_there_from_the_start(home: Home) -> None:
         await keeper.use(lambda store: store.settings.set("theme", "dark"))
     async with opened(home) as again:
         assert again.settings == {"theme": "dark"}
+
+
+async def test_a_log_that_is_gone_is_told_until_the_end_and_not_when_the_daemon_itself_let_go(home: Home) -> None:
+    crashed(home)
+    (home.root / "attn.db-wal").unlink()
+    for codes in (["log_missing"], []):
+        async with opened(home) as keeper:
+            assert [warning.code for warning in keeper.warnings] == codes
+            store = keeper._store
+            assert store is not None
+            store.database.close()
+            keeper._degrade(StoreFailure("io_error", "on purpose", path=home.database))
+            await keeper.retry()
+            assert [warning.code for warning in keeper.warnings] == codes and keeper.usable
+
+
+async def test_what_was_written_stands_in_the_database_once_it_is_quiet(home: Home) -> None:
+    async with opened(home) as keeper:
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+        await keeper._look()
+        await keeper._look()
+        log = home.root / "attn.db-wal"
+        assert log.stat().st_size == 0
+        copy = home.root / "copy.db"
+        copy.write_bytes(home.database.read_bytes())
+        with closing(sqlite3.connect(copy)) as database:
+            assert database.execute("SELECT value FROM settings").fetchall() == [("dark",)]

@@ -53,6 +53,7 @@ class StoreKeeper:
         self.not_saved_since_ms: int | None = None
         self.settings: dict[str, str] = {}
         self._warnings: list[Finding] = []
+        self._was_open = False
         self._overdue: Finding | None = None
         # Set by the composition root: who hears of every change, and what is to be written once there is a database.
         self.changed: Callable[[], None] = lambda: None
@@ -148,7 +149,10 @@ class StoreKeeper:
             await self._let_go(store, failure)
             return failure
         _tell_plan(store)
-        self._store, self._warnings = store, store.warnings
+        # A log that this daemon itself cleared away when it let go of the database is no loss.
+        before = [found for found in self._warnings if found.code == "log_missing"] if self._was_open else None
+        found = store.warnings if before is None else [w for w in store.warnings if w.code != "log_missing"] + before
+        self._store, self._warnings, self._was_open = store, found, True
         return None
 
     async def close(self) -> None:
@@ -239,7 +243,7 @@ class StoreKeeper:
     async def _look(self) -> None:
         if self.usable:
             try:
-                await self.use(Store.check)
+                await self.use(Store.rest)
             except AttnError as failure:
                 log.debug("told as a condition: %s", failure)
         elif self.failure is not None and self.failure.transient:
@@ -280,6 +284,7 @@ class StoreKeeper:
             if changes == self._backed_up_changes or young:
                 return
             await self._run(store.check_thoroughly)
+            await self._run(store.database.settle)
         except StoreFailure as failure:
             await self._fail(failure, store)
             return

@@ -12,6 +12,7 @@ import stat
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -119,6 +120,26 @@ def log_origin(path: Path) -> int | None:
         return None
     magic, _, _, checkpoints, salt, *_ = _WAL_HEADER.unpack(data)
     return (salt - checkpoints) & 0xFFFFFFFF if magic in _WAL_MAGICS else None
+
+
+def log_gone(path: Path) -> Finding | None:
+    """That there is no log although a daemon that was killed left one.
+
+    Whether somebody removed it, or a program such as sqlite3 brought it in and cleared it away, nothing tells; but when
+    the database was last written does show.
+
+    Before SQLite opens the database, which makes a log. Raises OSError.
+    """
+    log = companions(path)[0]
+    if log.exists():
+        return None  # an empty one was brought into the database by attn
+    written = datetime.fromtimestamp(path.stat().st_mtime).astimezone().isoformat(" ", "seconds")
+    text = (
+        f"{log} is gone, which the last daemon left when it was killed. {path.name} was last written at {written}: if"
+        " another program such as sqlite3 had it open then, nothing is missing; if the log was removed, settings, pull"
+        " requests and recent directories saved later are. Sessions come back from their own files"
+    )
+    return Finding("log_missing", text, path)
 
 
 def remote(path: Path) -> Finding | None:

@@ -52,6 +52,11 @@ class Sentinel:
         }
         return cls(**right)
 
+    @property
+    def left_a_log(self) -> bool:
+        """Whether the last daemon was killed while it had one."""
+        return not self.clean and self.log_origin is not None
+
     def write(self, path: Path) -> None:
         """Raises OSError."""
         write_durably(path, self.encoded())
