@@ -74,6 +74,7 @@ EXIT_BY_CODE: Final[dict[str, int]] = {
     "missing_file": EXIT_DEGRADED,
     "index_corrupt": EXIT_DEGRADED,
     "wal_mismatch": EXIT_DEGRADED,
+    "log_alone": EXIT_DEGRADED,
     "symlink": EXIT_DEGRADED,
     "hard_link": EXIT_DEGRADED,
     "repair_incomplete": EXIT_DEGRADED,

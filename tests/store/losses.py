@@ -259,7 +259,7 @@ LOSSES: list[tuple[Callable[[Home], None], str]] = [
     (schema_made_illegible, "corrupt"),
     (command_made_illegible, "corrupt"),
     (row_without_its_index_entry, "index_corrupt"),
-    (log_left_behind, "wal_mismatch"),
+    (log_left_behind, "log_alone"),
     (log_put_there, "wal_mismatch"),
     (journal_put_there, "wal_mismatch"),
     (log_of_another, "wal_mismatch"),

@@ -67,6 +67,9 @@ _ROWS: Final = (
     Kind("missing_file", "error", "fatal", "The database file is gone", (_RESTORE, _RESET)),
     Kind("wal_mismatch", "error", "fatal", "A write-ahead log that is not this database's was found",
          (_SALVAGE, _RESTORE)),
+    # The log alone has but the newest changes: a copy of the whole, perhaps the one that was rescued, has more.
+    Kind("log_alone", "error", "fatal", "The database file is gone, only its write-ahead log is left",
+         (_RESTORE, _SALVAGE)),
     Kind("symlink", "error", "fatal", "The database is a link that leads to no usable file",
          ("ls -l {db}", _RETRY, _RESTORE)),
     Kind("hard_link", "error", "fatal", "The database file has a second name, which can damage it",

@@ -262,7 +262,7 @@ def _refuse_stray_log(path: Path) -> None:
     """A log next to no database: put beside a new one, SQLite would replay old pages over it."""
     for log in probes.companions(path):
         if probes.size_bytes(log):
-            raise StoreFailure("wal_mismatch", f"{log} stands there without its database", path=log)
+            raise StoreFailure("log_alone", f"{log} stands there without its database", path=log)
 
 
 def _refuse_foreign_log(home: Home, before: Sentinel | None) -> None:
