@@ -68,7 +68,7 @@ MUTATIONS = (
     Mutation(
         "without the watch",
         "daemon/store/keeper.py",
-        (("await self.use(Store.check)", "pass"),),
+        (("await self.use(Store.rest)", "pass"),),
         "tests/daemon/store/test_keeper.py::test_a_replaced_file_is_noticed_kept_and_not_touched",
     ),
     Mutation(
