@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -240,6 +242,35 @@ def test_a_kill_takes_the_whole_tree(launcher: Launcher) -> None:
     gone(session)
     assert not alive(grandchild)
     assert not alive(session.child_pid)
+
+
+# Forks and ends, a hundred times a second, in a session of its own each time; whoever is the last holds the lock.
+FLEEING = """
+import fcntl, os, signal, sys, time
+lock = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+fcntl.flock(lock, fcntl.LOCK_EX)
+for number in (signal.SIGHUP, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+print("fleeing", flush=True)
+end = time.monotonic() + 30
+while time.monotonic() < end:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    time.sleep(0.01)
+"""
+
+
+def test_a_kill_takes_what_forks_and_ends_all_the_time(launcher: Launcher, tmp_path: Path) -> None:
+    script = '"$1" -c "$2" "$3" & exec cat'
+    session = launcher.start("sh", "-c", script, "sh", sys.executable, FLEEING, str(tmp_path / "lock"))
+    with session.connect() as client:
+        client.wait_text("fleeing")
+        client.call("signal", ladder=True)
+        client.event("goodbye")
+    gone(session)
+    with open(tmp_path / "lock") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 # A shell that ends only when its child in the background is safe from the hang-up.

@@ -48,7 +48,7 @@ from attn.worker.loop import (
     wall_ms,
 )  # fmt: skip
 from attn.worker.program import pty
-from attn.worker.program.ending import Ladder, become_subreaper, process_table, tree_below
+from attn.worker.program.ending import Ladder, alone, become_subreaper, programs_below
 from attn.worker.program.recording import Recording
 from attn.worker.screen import Screen
 
@@ -275,7 +275,7 @@ class Worker:
         if self._recording is not None:
             self._recorded()
         if self._ladder is None and not self._leaving:
-            self._ladder = Ladder(lambda: tree_below(os.getpid(), process_table()))
+            self._ladder = Ladder(partial(programs_below, os.getpid()), partial(alone, os.getpid()))
             self.perform(self.host.ladder(True))
             self.loop.after("ladder", 0, self._climb)
 

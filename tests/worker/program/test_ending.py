@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from attn.bundle.identity import name_process
-from attn.worker.program.ending import LADDER, POLL_MS, Ladder, Process, process_table, tree_below
+from attn.worker.program.ending import LADDER, POLL_MS, SWEEP_MS, Ladder, Process, processes, tree_below
 from tests.waiting import wait_until
 
 HUP, TERM, KILL, CONT = (int(s) for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGKILL, signal.SIGCONT))
@@ -35,7 +36,7 @@ class Tree:
 
 def climb(tree: Tree) -> tuple[list[tuple[int, int]], int]:
     """What was sent, and how long it took."""
-    ladder, now = Ladder(tree.pids, tree.kill), 0
+    ladder, now = Ladder(tree.pids, lambda: True, tree.kill), 0
     while (delay := ladder.step(now)) is not None:
         now += delay
     return tree.sent, now
@@ -68,6 +69,32 @@ def test_an_empty_tree_needs_nothing() -> None:
     assert climb(Tree({})) == ([], 0)
 
 
+def test_a_look_that_met_nothing_is_not_the_end_while_there_are_children() -> None:
+    looks = iter([[], [10], []])
+    alone = iter([False, True])
+    ladder = Ladder(lambda: next(looks), lambda: next(alone), lambda _pid, _number: None)
+    assert [ladder.step(0) for _ in range(3)] == [SWEEP_MS, POLL_MS, None]
+
+
+def test_the_last_rung_kills_what_it_meets_before_it_looks_on() -> None:
+    done: list[str] = []
+
+    def meet() -> Iterator[int]:
+        for pid in (10, 11):
+            done.append(f"met {pid}")
+            yield pid
+
+    ladder = Ladder(meet, lambda: False, lambda pid, number: done.append(f"{number} to {pid}"))
+    now = 0
+    for _, grace_ms in LADDER[:-1]:
+        ladder.step(now)
+        now += grace_ms
+    ladder.step(now)
+    done.clear()
+    assert ladder.step(now + 1) == SWEEP_MS
+    assert done == ["met 10", f"{KILL} to 10", "met 11", f"{KILL} to 11"]
+
+
 def test_a_process_of_somebody_else_stops_nobody() -> None:
     tree = Tree({10: {HUP}, 11: {HUP}})
 
@@ -76,7 +103,7 @@ def test_a_process_of_somebody_else_stops_nobody() -> None:
             raise PermissionError
         tree.kill(pid, number)
 
-    Ladder(tree.pids, kill).step(0)
+    Ladder(tree.pids, lambda: True, kill).step(0)
     assert (11, HUP) in tree.sent
 
 
@@ -108,17 +135,17 @@ def test_the_real_table_knows_our_child_by_its_name() -> None:
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert Process(child.pid, os.getpid(), "a) R (b") in process_table()
+        assert Process(child.pid, os.getpid(), "a) R (b") in processes()
         child.kill()
         child.wait()
-        assert child.pid not in [process.pid for process in process_table()]
+        assert child.pid not in [process.pid for process in processes()]
 
 
 def test_a_zombie_is_no_process(tmp_path: Path) -> None:
     pid = os.posix_spawn("/bin/true", ["true"], {})
     stat = Path(f"/proc/{pid}/stat")
     wait_until(lambda: b") Z " in stat.read_bytes(), 10, "the zombie")
-    assert pid not in [process.pid for process in process_table()]
+    assert pid not in [process.pid for process in processes()]
     os.waitpid(pid, 0)
 
 
