@@ -112,6 +112,7 @@ class Client:
     def spawn(self, *argv: str, **fields: Any) -> Json:
         """Start a program; its session."""
         session: Json = self.request("spawn_session", argv=list(argv), **fields)["session"]
+        self.sessions.setdefault(session["id"], session)  # what is broadcast may come after the answer
         return session
 
     def attach(self, session: str, **fields: Any) -> Stream:

@@ -12,14 +12,18 @@ OURS = (DAEMON_NAME, SPAWNER_NAME, WORKER_NAME)
 
 
 def running(pid: int) -> bool:
-    """Is there such a process, and is it more than a zombie?"""
-    return state(pid) not in ("", "Z", "X")
-
-
-def state(pid: int) -> str:
-    """The letter of proc_pid_stat(5): R, S, T, Z ...; empty when there is no such process."""
+    """Is there such a process, and is any thread of it more than a zombie? Until then it holds its files and locks."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        threads = os.listdir(f"/proc/{pid}/task")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(state(f"{pid}/task/{thread}") not in ("", "Z", "X") for thread in threads)
+
+
+def state(process: int | str) -> str:
+    """The letter of proc_pid_stat(5): R, S, T, Z ...; empty when there is no such process (or thread: "1/task/2")."""
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return ""
     return stat.rpartition(")")[2].split()[0]
