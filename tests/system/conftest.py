@@ -22,6 +22,7 @@ from attn.doctor import processes as ours
 from attn.paths import Home, home_from_env
 from tests.system import processes, slices
 from tests.system.client import Client
+from tests.system.worker_client import Launcher
 from tests.waiting import wait_until
 
 START_LIMIT_S = 20.0
@@ -196,3 +197,11 @@ def nothing_left_behind() -> Iterator[None]:
         return found
 
     wait_until(lambda: not left(), START_LIMIT_S, "the processes that the tests started to end")
+
+
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    with tempfile.TemporaryDirectory(prefix="attn-w-") as root:
+        started = Launcher(Path(root))
+        yield started
+        started.close()

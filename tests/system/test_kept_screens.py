@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,14 +95,6 @@ def test_without_persist_screen_nothing_of_a_screen_reaches_the_disk(cold: Daemo
 
 def _without_argv(path: Path) -> bytes:
     return path.read_bytes().replace(b"echo a secret", b"")
-
-
-@pytest.fixture
-def launcher() -> Iterator[Launcher]:
-    with tempfile.TemporaryDirectory(prefix="attn-k-") as root:
-        started = Launcher(Path(root))
-        yield started
-        started.close()
 
 
 def test_a_worker_gives_memory_back_when_it_is_told_to(launcher: Launcher) -> None:

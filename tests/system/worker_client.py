@@ -139,12 +139,14 @@ class Client:
         while needle not in (shown := self.text(None)):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{needle!r} is not on the screen:\n{shown[-2000:]}")
-            seen = len(self.events)
             try:
-                self.until(lambda seen=seen: len(self.events) > seen, 0.2)
+                self.until(self._something_after(len(self.events)), 0.2)
             except TimeoutError:
                 continue
         return shown
+
+    def _something_after(self, seen: int) -> Callable[[], bool]:
+        return lambda: len(self.events) > seen
 
     def event(self, name: str, limit_s: float = LIMIT_S) -> dict[str, Any]:
         self.until(lambda: any(event["event"] == name for event in self.events), limit_s)
@@ -292,3 +294,7 @@ def _line(channel: socket.socket) -> str:
         data += piece
     channel.settimeout(None)
     return data.decode().strip()
+
+
+def gone(session: Session) -> None:
+    wait_until(lambda: not session.bundle.lock_held(), LIMIT_S, "the worker to leave")
