@@ -45,7 +45,9 @@ back, also when the command is ended by a signal.
   clipped to this terminal, at most 20 a second. Any key takes the size back, unless it is pinned. In such frames the
   terminal is in its plain modes: no mouse reports, no application cursor keys.
 - When the daemon restarts, the attach goes on by itself with the bytes that were missed. Keys pressed while there is
-  no daemon are refused with a bell. After 30 seconds without one it gives up (254); the program runs on.
+  no daemon are refused with a bell, and after a second the last row says that there is none. A daemon that crashed is
+  started again after two seconds, one that was stopped is not. After 30 seconds without one it gives up (254); the
+  program runs on.
 - Attaching a session from inside itself is refused (`nested_attach`). A circle through two sessions is not noticed.
 """
 

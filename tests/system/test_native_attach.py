@@ -13,8 +13,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from attn.cli.native.absence import LAUNCH_AFTER_S
 from attn.terminal.emulator import Emulator
-from tests.cli.native.test_modes import QUESTIONS
+from tests.cli.native.terminal.test_modes import QUESTIONS
 from tests.system.conftest import DaemonProcess
 from tests.system.native_terminal import NativeTerminal
 from tests.system.test_floods import most_resident_kb
@@ -208,6 +209,32 @@ def test_it_outlives_the_daemon(daemon: DaemonProcess) -> None:
         wait_until(lambda: _watched(terminal), 20, "the attach to come back")
         terminal.until_shown("two-2")
         assert sum(line == "one-1" for line in terminal.lines(None)) == 1
+        terminal.type(DETACH)
+        assert terminal.wait() == 0
+        assert_untouched(terminal)
+
+
+def test_a_daemon_that_crashed_is_told_and_started_again(daemon: DaemonProcess) -> None:
+    script = "printf '\\033[?1049h\\033[7;9Hfull\\033[2;4r\\033[?6h\\0337\\033[3;5H'; cat"
+    with attached(daemon, "new", "--attach", "--", "sh", "-c", script) as terminal:
+        terminal.until_shown("full")
+        before = terminal.lines(), terminal.emulator.cursor
+        daemon.kill()
+        terminal.until_shown("attn: the daemon is gone, the program runs on")
+        terminal.until(lambda: (terminal.lines(), terminal.emulator.cursor) == before, "the screen that it was")
+        assert daemon.answers()
+        terminal.type(DETACH)
+        assert terminal.wait() == 0
+        assert_untouched(terminal)
+
+
+def test_a_daemon_that_was_stopped_is_not_started_again(daemon: DaemonProcess) -> None:
+    with attached(daemon, "new", "--attach", "--", "bash", "--norc") as terminal:
+        terminal.until_shown("bash")
+        daemon.end()
+        terminal.until_shown("attn: the daemon is gone, the program runs on")
+        with pytest.raises(AssertionError):
+            terminal.until(daemon.answers, "a daemon", limit_s=LAUNCH_AFTER_S + 2)
         terminal.type(DETACH)
         assert terminal.wait() == 0
         assert_untouched(terminal)

@@ -9,8 +9,8 @@ import click
 
 from attn import config
 from attn.cli.native.attachment import NativeAttachment
-from attn.cli.native.console import Console
-from attn.cli.native.keys import DetachKey
+from attn.cli.native.terminal.console import Console
+from attn.cli.native.terminal.keys import DetachKey
 from attn.cli.render import report, say, tell_conditions
 from attn.cli.sessions import chosen
 from attn.cli.starting import connect, found_home

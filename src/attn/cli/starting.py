@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from attn.cli.link import ANSWER_TIMEOUT_S, Link, LinkLost
 from attn.cli.render import tell_conditions
@@ -120,27 +120,50 @@ def start_daemon(home: Home, options: Sequence[str] = ()) -> Link:
     Raises AttnError `home_unwritable` before anything is made in a home that is not ours; what the daemon told when
     it ended; else `daemon_not_startable` with the last lines of the log.
     """
-    _check_owner(home)
-    _refuse_repair(home)
     deadline = time.monotonic() + START_TIMEOUT_S
-    log_end = _make_log(home)
-    daemon = _launch(home, options)
+    launched = launch_daemon(home, options)
     while True:
         link = open_link(home)
         if link is not None:
             return link
-        status = daemon.poll()
-        told = None if status is None else told_error(new_lines(home.daemon_log, log_end), status)
-        if told is not None and told.code != "daemon_running":
-            raise told
-        if status not in (None, EXIT_BUSY):
-            raise _not_startable(home, f"the daemon ended with status {status}", log_end)
-        if status == EXIT_BUSY and holder(home.lock) is None:
-            daemon = _launch(home, options)  # who held the lock was no other starter, but a daemon that was ending
+        if not check_started(home, launched) and holder(home.lock) is None:
+            launched = launch_daemon(home, options)  # who held the lock was no other starter, but one that was ending
         if time.monotonic() > deadline:
-            message = f"the daemon (pid {daemon.pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
-            raise _not_startable(home, message, log_end)
+            pid = launched.daemon.pid
+            message = f"the daemon (pid {pid}) did not open {home.daemon_socket} in {START_TIMEOUT_S:.0f} s"
+            raise _not_startable(home, message, launched.log_end)
         time.sleep(LOOK_EVERY_S)
+
+
+class Launched(NamedTuple):
+    """A daemon that is starting, and where the log ended before it."""
+
+    daemon: subprocess.Popen[bytes]
+    log_end: int
+
+
+def launch_daemon(home: Home, options: Sequence[str] = ()) -> Launched:
+    """Begin what `start_daemon` does. Raises AttnError `home_unwritable`, `daemon_running` (a repair is at work)."""
+    _check_owner(home)
+    _refuse_repair(home)
+    log_end = _make_log(home)
+    return Launched(_launch(home, options), log_end)
+
+
+def check_started(home: Home, launched: Launched) -> bool:
+    """Whether it runs; else another one does, or did a moment ago.
+
+    Raises AttnError: what the daemon told when it ended, else `daemon_not_startable` with the last lines of the log.
+    """
+    status = launched.daemon.poll()
+    if status is None:
+        return True
+    told = told_error(new_lines(home.daemon_log, launched.log_end), status)
+    if told is not None and told.code != "daemon_running":
+        raise told
+    if status != EXIT_BUSY:
+        raise _not_startable(home, f"the daemon ended with status {status}", launched.log_end)
+    return False
 
 
 def _check_owner(home: Home) -> None:

@@ -18,9 +18,9 @@ import pytest
 
 from attn.cli.link import Link
 from attn.cli.native.attachment import NativeAttachment
-from attn.cli.native.console import Console
 from attn.cli.native.ending import End
-from attn.cli.native.keys import DetachKey
+from attn.cli.native.terminal.console import Console
+from attn.cli.native.terminal.keys import DetachKey
 from attn.errors import AttnError
 from attn.paths import Home
 from attn.wire import client_api, framing

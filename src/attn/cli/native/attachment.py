@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 from attn.cli.link import Frame, Link, LinkLost
-from attn.cli.native.console import Console
+from attn.cli.native.absence import NOTICE, Absence
 from attn.cli.native.ending import EXIT_DETACHED, EXIT_DROPPED, End, program_end
-from attn.cli.native.keys import DetachKey, Typed
 from attn.cli.native.pacing import Acknowledgements, Deadlines
 from attn.cli.native.passage import Passage
-from attn.cli.starting import open_link
+from attn.cli.native.terminal.console import Console
+from attn.cli.native.terminal.keys import DetachKey, Typed
 from attn.errors import AttnError
 from attn.paths import Home
 from attn.wire import client_api
@@ -30,10 +30,9 @@ from attn.wire.client_events import (
 from attn.wire.client_requests import AttachSession, DetachSession, GetScreen, PtyAck, PtyResize, SetTheme
 from attn.wire.client_views import ExitView
 
-# For a daemon that restarts. One that was stopped for good is not started again from here.
-RECONNECT_FOR_S: Final = 30.0
 RECONNECT_EVERY_S: Final = 0.1
-GREETING_TIMEOUT_S: Final = 2.0
+# A daemon that restarts is back before anybody has to be told.
+NOTICE_AFTER_S: Final = 1.0
 # After a change of this terminal's size: how long the session may take to follow before frames are painted.
 FOLLOW_SIZE_S: Final = 1.0
 # Frames of a session of another size: at most 20 a second.
@@ -71,7 +70,7 @@ class NativeAttachment:
         self._used_s: float | None = None  # when the person last did something here
         self._acknowledgements = Acknowledgements()
         self._deadlines = Deadlines()
-        self._lost_since_s: float | None = None
+        self._absence: Absence | None = None
         self._exit: ExitView | None = None
         self._ended = False
         self._last_offset: int | None = None
@@ -220,35 +219,30 @@ class NativeAttachment:
         self._link, self._passage.handle = None, 0
         self._acknowledgements.clear()
         self._screen, self._screen_handle = 0, None
-        self._lost_since_s = time.monotonic()
+        self._absence = Absence(self._home, self._session, self._daemon_id)
         self._later(self._reconnect, RECONNECT_EVERY_S)
+        self._later(self._say_gone, NOTICE_AFTER_S)
+
+    def _say_gone(self) -> None:
+        if self._absence is not None:
+            self._write(self._passage.notice(NOTICE))
 
     def _reconnect(self) -> None:
+        assert self._absence is not None
         try:
-            link = open_link(self._home, GREETING_TIMEOUT_S)
-        except LinkLost:
-            link = None
+            link = self._absence.look()
         except AttnError as error:
             self._end = End(EXIT_DROPPED, error=error)
             return
-        if link is not None and link.hello.daemon_id != self._daemon_id:
-            link.close()
-            self._drop("another daemon answers at its place")
-        elif link is not None:
-            self._take(link)
-            link.set_nonblocking()
-            self._tell_theme()
-            self._lost_since_s = None
-            if not link.hello.recovering:
-                self._attach()
-        elif time.monotonic() - (self._lost_since_s or 0.0) > RECONNECT_FOR_S:
-            self._drop(f"the daemon has been gone for {RECONNECT_FOR_S:.0f} s")
-        else:
+        if link is None:
             self._later(self._reconnect, RECONNECT_EVERY_S)
-
-    def _drop(self, message: str) -> None:
-        error = AttnError("daemon_unreachable", message, f"its program runs on; run: attn attach {self._session}")
-        self._end = End(EXIT_DROPPED, error=error)
+            return
+        self._absence = None
+        self._take(link)
+        link.set_nonblocking()
+        self._tell_theme()
+        if not link.hello.recovering:
+            self._attach()
 
     def _attach_request(self) -> AttachSession:
         rows, cols = self._passage.size

@@ -11,9 +11,9 @@ import re
 from typing import Final
 
 from attn.cli.link import Frame
-from attn.cli.native.colours import ASK, Colours
 from attn.cli.native.frames import frame_bytes
-from attn.cli.native.modes import ASK_CURSOR_STYLE, ModeTracker
+from attn.cli.native.terminal.colours import ASK, Colours
+from attn.cli.native.terminal.modes import ASK_CURSOR_STYLE, ModeTracker
 from attn.core.vtfilter import QueryFilter
 from attn.errors import AttnError
 from attn.wire import client_api
@@ -106,6 +106,19 @@ class Passage:
         """An empty primary screen in a terminal without modes, ready for a snapshot or for frames."""
         self._filter = QueryFilter(clipboard=self._clipboard)
         return self._modes.undo() + CLEAR
+
+    def notice(self, text: str) -> bytes:
+        """A line of ours in the last row, over what stands there: the next attach has to paint the screen anew.
+
+        Nothing over a session without an emulator, whose screen nobody could paint again.
+        """
+        if self._sizeless:
+            return b""
+        self.offset = None
+        rows, cols = self.size
+        # DECSC and DECRC (VT510) keep cursor, pen, character sets and origin mode; the snapshot brings what they held.
+        line = f" {text} "[: cols - 1].encode("ascii")
+        return b"\x1b7\x1b[?6l\x1b(B\x0f\x1b[%d;1H\x1b[0;7m%s\x1b[0m\x1b8" % (rows, line)
 
     def paint(self, cells_json: bytes) -> bytes:
         """A picture of a session of another size; nothing once the stream passes through again."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn.cli.native.keys import WINDOW_S, DetachKey, Typed
+from attn.cli.native.terminal.keys import WINDOW_S, DetachKey, Typed
 
 PLAIN = b"\x1c"
 KITTY = b"\x1b[92;5u"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from attn.cli.native.console import Console
+from attn.cli.native.terminal.console import Console
 from attn.errors import AttnError
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from attn.cli.native.modes import ModeTracker
+from attn.cli.native.terminal.modes import ModeTracker
 from attn.terminal.cells import cells
 from attn.terminal.emulator import Emulator
 

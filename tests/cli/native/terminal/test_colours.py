@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from attn.cli.native.colours import ASK, Colours
+from attn.cli.native.terminal.colours import ASK, Colours
 from attn.terminal.emulator import Emulator
 from attn.wire.client_views import Theme
 
