@@ -17,6 +17,7 @@ from attn.cli.native import absence
 from attn.cli.native.absence import LAUNCH_AFTER_S, WAIT_FOR_S, Absence
 from attn.cli.starting import Launched
 from attn.errors import AttnError
+from attn.lock import HomeLock
 from attn.paths import Home
 from tests.cli.test_link import HELLO
 
@@ -65,6 +66,14 @@ def test_a_daemon_whose_socket_is_left_crashed_and_is_started_once(clock: Clock,
     touch(home.daemon_socket)
     assert clock.look(LAUNCH_AFTER_S - 0.1) is None and clock.launches == 0
     assert clock.look(LAUNCH_AFTER_S + 0.1) is None and clock.launches == 1
+
+
+def test_a_repair_is_not_disturbed(clock: Clock, home: Home) -> None:
+    touch(home.daemon_socket)
+    lock = HomeLock(home.lock, what="attn repair salvage")
+    assert clock.look(LAUNCH_AFTER_S + 0.1) is None and clock.launches == 0
+    lock.release()
+    assert clock.look(LAUNCH_AFTER_S + 0.2) is None and clock.launches == 1
 
 
 def test_what_ended_the_one_that_was_started_is_told(clock: Clock, home: Home) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from attn.cli.link import Link, LinkLost
 from attn.cli.starting import check_started, launch_daemon, open_link
 from attn.errors import AttnError
+from attn.lock import holder
 from attn.paths import Home
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Absence:
         return None
 
     def _crashed(self) -> bool:
-        """One that was stopped took its socket away."""
-        return os.path.lexists(self._home.daemon_socket)
+        """One that was stopped took its socket away; one that starts, and a repair, hold the lock."""
+        return os.path.lexists(self._home.daemon_socket) and holder(self._home.lock) is None
 
     def _given_up(self, message: str) -> AttnError:
         return AttnError("daemon_unreachable", message, f"its program runs on; run: attn attach {self._session}")
