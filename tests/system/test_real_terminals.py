@@ -143,6 +143,7 @@ def test_in_tmux(probed: Probed) -> None:
         probed.until_shown()
         assert "full screen" in tmux.run("capture-pane", "-p")
         assert (tmux.shows("alternate_on"), tmux.shows("mouse_button_flag")) == ("1", "1")
+        assert (tmux.shows("keypad_flag"), tmux.shows("keypad_cursor_flag")) == ("1", "1")
         tmux.run("send-keys", "typed in tmux", "Enter")
         wait_until(lambda: "typed in tmux" in tmux.run("capture-pane", "-p"), LIMIT_S, "the echo")
         tmux.run("send-keys", "C-\\", "C-\\")

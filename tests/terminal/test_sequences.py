@@ -69,6 +69,11 @@ def test_modes_that_changed_and_modes_that_were_saved() -> None:
     assert sequences.modes(after(b"\x1b[?2026h")) == ""
 
 
+@pytest.mark.parametrize("said", [b"\x1b=", b"\x1b[?66h"])
+def test_the_keypad_is_set_as_every_terminal_knows_it(said: bytes) -> None:
+    assert sequences.modes(after(said)) == "\x1b="
+
+
 def test_mouse_modes_end_with_the_one_in_force() -> None:
     assert sequences.mouse(after(b"\x1b[?1003h\x1b[?1000h\x1b[?1006h")) == "\x1b[?1003h\x1b[?1000h\x1b[?1006h"
     assert sequences.mouse(after(b"\x1b[?1000h\x1b[?1003h\x1b[?1003l")).startswith("\x1b[?1000h\x1b[?9h\x1b[?9l")

@@ -217,6 +217,8 @@ _PLACED_MODES: Final = frozenset(
     | {(number, False) for number in (3, 6, 9, 47, 69, 1000, 1002, 1003, 1005, 1006, 1015, 1016)}
     | {(number, False) for number in (1047, 1048, 1049, 2026, 2027, 5522)}
 )
+# The application keypad, 66, by the sequences that every terminal knows: tmux does not know the number.
+_SET_BY: Final = {"\x1b[?66h": "\x1b=", "\x1b[?66l": "\x1b>"}
 
 
 def modes(snapshot: Snapshot) -> str:
@@ -233,7 +235,8 @@ def modes(snapshot: Snapshot) -> str:
     for bit, mode in enumerate(MODES):
         number, ansi = mode
         if mode not in _PLACED_MODES and changed >> bit & 1:
-            parts.append(f"\x1b[{'' if ansi else '?'}{number}{_switch(header.modes, bit)}")
+            sequence = f"\x1b[{'' if ansi else '?'}{number}{_switch(header.modes, bit)}"
+            parts.append(_SET_BY.get(sequence, sequence))
     return "".join(parts)
 
 
