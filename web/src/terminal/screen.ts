@@ -160,8 +160,18 @@ export class Screen {
   useFont(fontSize: number, session: Size, room: Size | null): void {
     this.fontSize = fontSize
     const scale = room ? Math.min(1, room.rows / session.rows, room.cols / session.cols) : 1
-    const fitting = scale < 1 ? Math.max(SMALLEST_FONT_PX, Math.floor(fontSize * scale * 2) / 2) : fontSize
-    if (this.terminal.options.fontSize !== fitting) this.terminal.options.fontSize = fitting
+    let fitting = scale < 1 ? Math.max(SMALLEST_FONT_PX, Math.floor(fontSize * scale * 2) / 2) : fontSize
+    this.terminal.options.fontSize = fitting
+    // Cells are whole pixels high: half a pixel less of the font may leave the rows as they are.
+    while (scale < 1 && fitting > SMALLEST_FONT_PX && !this.holds(session)) {
+      fitting -= 0.5
+      this.terminal.options.fontSize = fitting
+    }
+  }
+
+  private holds(session: Size): boolean {
+    const size = this.face.proposedSize()
+    return !size || (size.rows >= session.rows && size.cols >= session.cols)
   }
 
   find(text: string, backwards: boolean, options: ISearchOptions): void {
