@@ -62,7 +62,7 @@ MUTATIONS = (
     Mutation(
         "without the look before each write",
         "store/database.py",
-        (("if self._identity is not None and self._stat() != self._identity:", "if False:"),),
+        (("if self._identity is None:", "if True:"),),
         "tests/store/test_opening.py::test_a_replaced_file_is_noticed_while_it_is_open",
     ),
     Mutation(
@@ -74,7 +74,7 @@ MUTATIONS = (
     Mutation(
         "with a failed write that counts as done",
         "store/database.py",
-        (("            raise failure from error\n\n    def run(", "            return\n\n    def run("),),
+        (("            raise failure from error\n        finally:", "            return\n        finally:"),),
         "tests/durability/test_failing_disk.py::test_a_write_that_returned_is_there_and_one_that_raised_was_not_said_to_be",
     ),
 )

@@ -137,3 +137,20 @@ def test_a_copy_is_whole_and_only_read(database: Database, tmp_path: Path) -> No
     with pytest.raises(StoreFailure):
         copy.rows("DELETE FROM t")
     copy.close()
+
+
+@pytest.mark.parametrize("theirs", [b"", b"another database, as long or not"])
+def test_a_file_that_was_overwritten_in_place_takes_no_writes(database: Database, path: Path, theirs: bytes) -> None:
+    for number in range(3):
+        with database.transaction():
+            database.rows("INSERT INTO t VALUES (?)", (number,))
+        database.check_file()
+        database.settle()
+        database.check_file()
+    path.write_bytes(theirs)
+    with pytest.raises(StoreFailure) as raised, database.transaction():
+        database.rows("INSERT INTO t VALUES (7)")
+    assert raised.value.code == "file_moved" and "overwritten" in raised.value.message
+    assert database.rows("SELECT a FROM t") == [(0,), (1,), (2,)], "what is open can still be saved"
+    database.abandon()
+    assert path.read_bytes() == theirs

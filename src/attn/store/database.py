@@ -16,7 +16,7 @@ from typing import Final
 import apsw
 
 from attn.store.failures import SqliteError, StoreFailure, classify, classify_os
-from attn.store.file.probes import companions, size_bytes
+from attn.store.file.probes import companions, remote, size_bytes
 
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
@@ -41,7 +41,9 @@ class Database:
         self._connection = connection
         self.path = path
         self.is_open = True
-        self._identity = None if path == MEMORY else self._stat()
+        self._identity = None if path == MEMORY else self._stat()[:2]
+        # How this connection left the file, once it is the only one that writes it; where that can be relied on.
+        self._left: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, path: Path, *, vfs: str | None = None) -> Database:
@@ -79,7 +81,10 @@ class Database:
 
     def settle(self) -> None:
         """Bring everything from the log into the database and to the disk. Raises StoreFailure."""
-        self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._remember()
 
     def accept(self) -> None:
         """This is a database to work with: keep a write-ahead log, and clear it on closing. Raises StoreFailure."""
@@ -90,6 +95,8 @@ class Database:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
         except apsw.Error as error:
             raise self._failure(error) from error
+        if remote(self.path) is None:  # elsewhere the time of a file may change after it was written
+            self._left = self._stat()[2:]
 
     @classmethod
     def open_copy(cls, path: Path) -> Database:
@@ -156,6 +163,7 @@ class Database:
         Raises StoreFailure when it cannot be committed. An I/O error in COMMIT leaves the outcome unknown: the
         connection is closed, and opening it again shows what happened.
         """
+        self.check_file()  # before anything is read for it from a file of others: what is open can still be rescued
         self._run("BEGIN IMMEDIATE", migration)
         try:
             yield
@@ -172,6 +180,8 @@ class Database:
             else:
                 self._roll_back()
             raise failure from error
+        finally:
+            self._remember()  # a COMMIT may bring the log into the file
 
     def run(self, statements: Sequence[str], *, migration: str = "") -> None:
         """Statements of a migration, inside a transaction. Raises StoreFailure."""
@@ -179,11 +189,18 @@ class Database:
             self._run(statement, migration)
 
     def check_file(self) -> None:
-        """Raises StoreFailure `file_moved` when the path leads to another file now: writes would be lost silently."""
-        if self._identity is not None and self._stat() != self._identity:
-            raise StoreFailure(
-                "file_moved", f"{self.path} was replaced or removed while attn was using it", path=self.path
-            )
+        """Raises StoreFailure `file_moved` when the path leads to another file now, or somebody else wrote into the
+        file: writes would be lost silently, or mixed with theirs."""
+        if self._identity is None:
+            return
+        found = self._stat()
+        if found[:2] != self._identity:
+            what = "replaced or removed"
+        elif self._left not in (None, found[2:]):
+            what = "overwritten by another program"
+        else:
+            return
+        raise StoreFailure("file_moved", f"{self.path} was {what} while attn was using it", path=self.path)
 
     def changes(self) -> int:
         """How many rows this connection has changed since it was opened."""
@@ -276,14 +293,19 @@ class Database:
             except apsw.Error:
                 self.close()  # whoever opens it next rolls back what this connection could not
 
-    def _stat(self) -> tuple[int, int]:
+    def _remember(self) -> None:
+        if self._left is not None:
+            self._left = self._stat()[2:]
+
+    def _stat(self) -> tuple[int, int, int, int]:
+        """Device and inode, size in bytes and time of the last change in ns; zeros when there is no file."""
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
-            return (0, 0)
+            return (0, 0, 0, 0)
         except OSError as error:
             raise classify_os(error, self.path) from error
-        return (found.st_dev, found.st_ino)
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def library_version() -> str:

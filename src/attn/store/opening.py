@@ -20,6 +20,7 @@ from attn.store.backup import Backup
 from attn.store.database import Database, library_version
 from attn.store.failures import StoreFailure, classify_os
 from attn.store.file import holders, probes
+from attn.store.file.belonging import foreign_log, overwritten, with_log
 from attn.store.file.durable import sync_file, write_durably
 from attn.store.file.probes import Finding
 from attn.store.file.sentinel import Sentinel, older
@@ -101,6 +102,8 @@ class Store:
             return self.back_up("rescued", now_ms)
         finally:
             self.database.abandon()
+            if self.state == "ok":
+                _write(self.home, overwritten(_real(self.home), self.sentinel))
 
     def close(self) -> None:
         """Close for good. Raises StoreFailure when the last pages could not be written."""
@@ -169,7 +172,7 @@ def _open(home: Home, before: Sentinel | None, now_ms: int, *, retry: bool) -> S
             _migrate(database, home, todo, now_ms)
         database.accept()
         database.prove_writable()
-        sentinel = replace(sentinel, log_origin=probes.log_origin(_real(home))).recovered()
+        sentinel = with_log(_real(home), sentinel).recovered()
         _write(home, sentinel)
     except BaseException as error:
         if isinstance(error, StoreFailure) and error.code == "migration_failed" and tried.run:
@@ -268,20 +271,12 @@ def _refuse_stray_log(path: Path) -> None:
 def _refuse_foreign_log(home: Home, before: Sentinel | None) -> None:
     """A log that the last daemon did not leave there."""
     real = _real(home)
-    if before is None:
-        return
-    for log in probes.companions(real):
-        if before.clean and probes.size_bytes(log):
-            other = holders.holder(real)
-            if other is not None:  # whoever works on it clears its log away when it ends
-                text = f"{home.database} is in use by {other}"
-                raise StoreFailure("store_locked", text, path=home.database, pid=str(other.pid))
-            text = f"{log} was put there after {home.database} was closed without one"
-            raise StoreFailure("wal_mismatch", text, path=log)
-    origin = probes.log_origin(real)
-    if origin is not None and before.log_origin is not None and origin != before.log_origin:
-        log = probes.companions(real)[0]
-        raise StoreFailure("wal_mismatch", f"{log} is not the log that {home.database} was used with", path=log)
+    found = foreign_log(real, before)
+    other = holders.holder(real) if found and before and before.clean else None
+    if other is not None:  # whoever works on it clears its log away when it ends
+        text = f"{home.database} is in use by {other}"
+        raise StoreFailure("store_locked", text, path=home.database, pid=str(other.pid))
+    _refuse(found)
 
 
 def _real(home: Home) -> Path:

@@ -15,7 +15,7 @@ from attn.daemon.store import keeper as module
 from attn.daemon.store.keeper import StoreKeeper
 from attn.errors import AttnError
 from attn.paths import Home
-from attn.store import Store, StoreFailure, opening
+from attn.store import Store, StoreFailure, open_store, opening
 from attn.store.backup import listed
 from tests.store.faulty_disk import mounted
 from tests.store.losses import crashed
@@ -129,6 +129,25 @@ async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monke
         [rescued] = listed(home.backups)
         assert rescued.reason == "rescued" and rescued.rows["settings"] == 1
         assert keeper.view().last_good_backup == rescued.path
+
+
+@pytest.mark.parametrize("watched", [True, False])
+async def test_a_file_that_is_overwritten_in_place_is_rescued_also_by_the_end(home: Home, watched: bool) -> None:
+    async with opened(home):
+        pass
+    older = home.database.read_bytes()  # in it, what its log says would make another database of it
+    async with opened(home) as keeper:
+        await keeper.use(lambda store: store.settings.set("theme", "dark"))
+        home.database.write_bytes(older)
+        if watched:
+            await keeper._look()
+            assert keeper.failure is not None and keeper.failure.code == "file_moved"
+    assert home.database.read_bytes() == older
+    [rescued] = listed(home.backups)
+    assert rescued.reason == "rescued" and rescued.rows["settings"] == 1
+    with pytest.raises(StoreFailure) as raised:
+        open_store(home, now_ms=1)
+    assert raised.value.code == "wal_mismatch" and home.database.read_bytes() == older
 
 
 @pytest.mark.parametrize("lasting", [False, True])

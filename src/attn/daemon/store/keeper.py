@@ -158,11 +158,14 @@ class StoreKeeper:
     async def close(self) -> None:
         """Close for good. Whoever has something to write has done so."""
         async with self._turn:
-            if self._store is not None:
+            store = self._store
+            if store is not None:
                 try:
-                    await self._run(self._store.close)
+                    await self._run(store.check)  # closing would write into a file that is another one now
+                    await self._run(store.close)
                 except StoreFailure as failure:
                     log.error("the store did not close: %s", failure)
+                    await self._let_go(store, failure)
         self._thread.shutdown(wait=True)
 
     # -- failing and coming back ---------------------------------------------------------------------------------

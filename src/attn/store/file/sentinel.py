@@ -10,14 +10,18 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from attn.store.file.durable import read_quietly, write_durably
+
+# No log has it (see probes.log_origin): the log that was left is not of the database that stands beside it.
+OTHERS: Final = -1
 
 
 @dataclass(frozen=True)
 class Sentinel:
-    """clean: the last daemon closed the database; log_origin: see probes.log_origin, of the log it then had;
+    """clean: the last daemon closed the database; log_origin: see probes.log_origin, of the log it then had, and OTHERS
+    when that belongs to no database that stands there; database_inode, log_inode: of the two;
     newest_version, newest_python: of the newest attn that used this database; failed_*: the schema change that failed
     last, how often, and with which version of attn.
     """
@@ -31,6 +35,8 @@ class Sentinel:
     failed_migration: str = ""
     failed_version: str = ""
     failed_times: int = 0
+    database_inode: int | None = None
+    log_inode: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -67,10 +73,14 @@ class Sentinel:
 
     def opened(self, version: str, python: str, schema: int) -> Self:
         """The same for a database that is open from now on."""
-        now = replace(self, clean=False, schema=schema, app_version=version, log_origin=None)
+        now = replace(self.without_log(), clean=False, schema=schema, app_version=version)
         if older(version, self.newest_version):
             return now
         return replace(now, newest_version=version, newest_python=python)
+
+    def without_log(self) -> Self:
+        """The same when no log is known."""
+        return replace(self, log_origin=None, database_inode=None, log_inode=None)
 
     def failed(self, migration: str, version: str) -> Self:
         """The same after a schema change failed."""

@@ -124,7 +124,7 @@ def finish(home: Home, begun: Intent) -> Path:
 def _leave_sentinel(home: Home) -> None:
     """There is a database, it was closed in order, and no log of it is known."""
     before = Sentinel.read(home.sentinel) or Sentinel()
-    replace(before, clean=True, log_origin=None).recovered().write(home.sentinel)
+    replace(before.without_log(), clean=True).recovered().write(home.sentinel)
 
 
 def abort(home: Home, begun: Intent) -> None:

@@ -14,7 +14,7 @@ from attn.paths import Home
 from attn.store import backup, schema
 from attn.store.database import Database
 from attn.store.failures import StoreFailure, classify_os
-from attn.store.file import probes
+from attn.store.file.belonging import foreign_log
 from attn.store.file.sentinel import Sentinel
 from attn.store.opening import decide, require_sound
 from attn.store.repair import image, reading, salvaging
@@ -200,14 +200,12 @@ def verified(path: Path, whole: bytes, files: Files) -> dict[str, int]:
 
 def _left_by_others(home: Home, files: Files) -> bool:
     """Whether the last daemon says that the log which stands there is not of this database."""
+    if not files.log or not files.database:
+        return False
     try:
-        before = Sentinel.read(home.sentinel)
+        return foreign_log(files.real, Sentinel.read(home.sentinel)) is not None
     except OSError as error:
         raise classify_os(error, home.sentinel) from error
-    if before is None or not files.log or not files.database:
-        return False
-    origin = probes.log_origin(files.real)
-    return before.clean or (None not in (origin, before.log_origin) and origin != before.log_origin)
 
 
 def _strays(files: Files) -> list[str]:

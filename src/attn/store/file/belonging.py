@@ -1,0 +1,50 @@
+"""Whether the log beside a database is its own: SQLite works any log that stands there into it, and mixes the two."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from attn.store.file import probes
+from attn.store.file.probes import Finding
+from attn.store.file.sentinel import OTHERS, Sentinel
+
+
+def foreign_log(path: Path, before: Sentinel | None) -> Finding | None:
+    """The log beside the database at `path`, which is no link, when it is not the one that the last daemon left there.
+
+    Raises OSError. Before SQLite opens the database, which makes a log.
+    """
+    if before is None:
+        return None
+    for log in probes.companions(path):
+        if before.clean and probes.size_bytes(log):
+            return Finding("wal_mismatch", f"{log} was put there after {path.name} was closed without one", log)
+    log = probes.companions(path)[0]
+    origin = probes.log_origin(path)
+    if None not in (origin, before.log_origin) and origin != before.log_origin:
+        return Finding("wal_mismatch", f"{log} is not the log that {path.name} was used with", log)
+    # Both are others in a home that was copied; the database alone was replaced.
+    if origin is not None and before.log_inode == _inode(log) and before.database_inode not in (None, _inode(path)):
+        return Finding("wal_mismatch", f"{log} is of the file that {path.name} was before it was replaced", log)
+    return None
+
+
+def with_log(path: Path, sentinel: Sentinel) -> Sentinel:
+    """What is left for the next start about the open database at `path` and its log. Raises OSError."""
+    log = probes.companions(path)[0]
+    known = replace(sentinel, log_origin=probes.log_origin(path))
+    return replace(known, database_inode=_inode(path), log_inode=_inode(log))
+
+
+def overwritten(path: Path, sentinel: Sentinel) -> Sentinel:
+    """The same once the open database was replaced: where its file is the same one, others wrote into it, and its log
+    is no longer of what stands there. Raises OSError."""
+    return replace(sentinel, log_origin=OTHERS) if _inode(path) == sentinel.database_inode else sentinel
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
