@@ -20,7 +20,7 @@ from attn.store.backup import Backup
 from attn.store.database import Database, library_version
 from attn.store.failures import StoreFailure, classify_os
 from attn.store.file import holders, probes
-from attn.store.file.belonging import foreign_log, overwritten, with_log
+from attn.store.file.belonging import foreign_log, overwritten, with_log, written
 from attn.store.file.durable import sync_file, write_durably
 from attn.store.file.probes import Finding
 from attn.store.file.sentinel import Sentinel, older
@@ -89,9 +89,16 @@ class Store:
         self.database.check_file()
         changes = self.database.changes()
         if changes == self.seen != self.settled:
-            self.database.settle()
+            self.settle()
             self.settled = changes
         self.seen = changes
+
+    def settle(self) -> None:
+        """Bring the log into the database. Raises StoreFailure."""
+        self.database.settle()
+        if self.state == "ok":
+            self.sentinel = written(_real(self.home), self.sentinel)
+            _write(self.home, self.sentinel)
 
     def rescue(self, now_ms: int) -> Backup | None:
         """The file was replaced: copy what is still open, then let go of it without touching what stands there now.
@@ -102,8 +109,7 @@ class Store:
             return self.back_up("rescued", now_ms)
         finally:
             self.database.abandon()
-            if self.state == "ok":
-                _write(self.home, overwritten(_real(self.home), self.sentinel))
+            _write(self.home, overwritten(_real(self.home), self.sentinel))
 
     def close(self) -> None:
         """Close for good. Raises StoreFailure when the last pages could not be written."""

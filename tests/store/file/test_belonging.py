@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -22,6 +23,7 @@ def path(tmp_path: Path) -> Path:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("CREATE TABLE t (a)")
     shutil.copy(path, tmp_path / "older.db")
+    os.utime(tmp_path / "older.db", (1, 1))
     with closing(sqlite3.connect(path)) as database:
         database.execute("INSERT INTO t VALUES (1)")
         database.commit()
@@ -40,6 +42,12 @@ def copied(path: Path) -> None:
         Path(f"{file}.copy").replace(file)
 
 
+def copied_alone(path: Path) -> None:
+    """What breaks a hard link."""
+    shutil.copy2(path, f"{path}.single")
+    Path(f"{path}.single").replace(path)
+
+
 def moved_there_and_back(path: Path) -> None:
     path.rename(path.with_name("x"))
     path.with_name("x").rename(path)
@@ -51,7 +59,8 @@ def without_log(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "foreign"), [(replaced, True), (copied, False), (moved_there_and_back, False), (without_log, False)]
+    ("change", "foreign"),
+    [(replaced, True), (copied, False), (copied_alone, False), (moved_there_and_back, False), (without_log, False)],
 )
 def test_a_log_is_foreign_when_the_database_alone_was_replaced(
     path: Path, change: Callable[[Path], None], foreign: bool

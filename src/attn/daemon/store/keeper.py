@@ -222,7 +222,7 @@ class StoreKeeper:
         try:
             await self._run(store.prove_writable)
             await self._run(self.waiting(), store)
-            await self._run(store.database.settle)
+            await self._run(store.settle)
         except StoreFailure as failure:
             if failure.code in _LOST:
                 await self._let_go(store, failure)
@@ -287,7 +287,7 @@ class StoreKeeper:
             if changes == self._backed_up_changes or young:
                 return
             await self._run(store.check_thoroughly)
-            await self._run(store.database.settle)
+            await self._run(store.settle)
         except StoreFailure as failure:
             await self._fail(failure, store)
             return

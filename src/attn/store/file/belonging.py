@@ -24,8 +24,8 @@ def foreign_log(path: Path, before: Sentinel | None) -> Finding | None:
     origin = probes.log_origin(path)
     if None not in (origin, before.log_origin) and origin != before.log_origin:
         return Finding("wal_mismatch", f"{log} is not the log that {path.name} was used with", log)
-    # Both are others in a home that was copied; the database alone was replaced.
-    if origin is not None and before.log_inode == _inode(log) and before.database_inode not in (None, _inode(path)):
+    # In a home that was copied, the log is another one too.
+    if origin is not None and before.log_inode == _inode(log) and _another(path, before):
         return Finding("wal_mismatch", f"{log} is of the file that {path.name} was before it was replaced", log)
     return None
 
@@ -34,13 +34,25 @@ def with_log(path: Path, sentinel: Sentinel) -> Sentinel:
     """What is left for the next start about the open database at `path` and its log. Raises OSError."""
     log = probes.companions(path)[0]
     known = replace(sentinel, log_origin=probes.log_origin(path))
-    return replace(known, database_inode=_inode(path), log_inode=_inode(log))
+    return written(path, replace(known, database_inode=_inode(path), log_inode=_inode(log)))
+
+
+def written(path: Path, sentinel: Sentinel) -> Sentinel:
+    """The same after the log was brought into the database. Raises OSError."""
+    return replace(sentinel, database_mtime_ns=path.stat().st_mtime_ns)
 
 
 def overwritten(path: Path, sentinel: Sentinel) -> Sentinel:
     """The same once the open database was replaced: where its file is the same one, others wrote into it, and its log
     is no longer of what stands there. Raises OSError."""
     return replace(sentinel, log_origin=OTHERS) if _inode(path) == sentinel.database_inode else sentinel
+
+
+def _another(path: Path, before: Sentinel) -> bool:
+    """Whether the database was replaced, and not by a faithful copy of itself."""
+    if before.database_inode in (None, _inode(path)):
+        return False
+    return path.stat().st_mtime_ns != before.database_mtime_ns
 
 
 def _inode(path: Path) -> int | None:

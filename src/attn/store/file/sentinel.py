@@ -22,6 +22,7 @@ OTHERS: Final = -1
 class Sentinel:
     """clean: the last daemon closed the database; log_origin: see probes.log_origin, of the log it then had, and OTHERS
     when that belongs to no database that stands there; database_inode, log_inode: of the two;
+    database_mtime_ns: when this attn wrote the database last, as far as is known;
     newest_version, newest_python: of the newest attn that used this database; failed_*: the schema change that failed
     last, how often, and with which version of attn.
     """
@@ -37,6 +38,7 @@ class Sentinel:
     failed_times: int = 0
     database_inode: int | None = None
     log_inode: int | None = None
+    database_mtime_ns: int | None = None
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -80,7 +82,7 @@ class Sentinel:
 
     def without_log(self) -> Self:
         """The same when no log is known."""
-        return replace(self, log_origin=None, database_inode=None, log_inode=None)
+        return replace(self, log_origin=None, database_inode=None, log_inode=None, database_mtime_ns=None)
 
     def failed(self, migration: str, version: str) -> Self:
         """The same after a schema change failed."""
