@@ -90,11 +90,12 @@ async def test_a_worker_that_leaves_is_not_called_silent(hub: Hub) -> None:
 async def test_what_a_bundle_proves(hub: Hub) -> None:
     lost, resumable = add(hub), add(hub, "bbbbbbbbbb", resume={"conversation": "c"})
     silent = add(hub, "cccccccccc")
-    resumable.recoverable = True
+    resumable.recoverable = silent.recoverable = True
+    assert not resumable.view().recoverable  # it runs: there is nothing to be started again
     for session, alive in ((lost, False), (resumable, False), (silent, True)):
         hub.session_found(session, alive, None)
     assert [session.state for session in (lost, resumable, silent)] == ["lost", "recoverable", "unreachable"]
-    assert resumable.view().recoverable and not lost.view().recoverable
+    assert [session.view().recoverable for session in (lost, resumable, silent)] == [False, True, False]
 
 
 def test_silent_workers_are_one_condition(hub: Hub) -> None:

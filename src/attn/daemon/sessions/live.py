@@ -115,9 +115,9 @@ class Session:
         return SessionView(
             id=spec.session_id, label=self.label, agent=spec.agent, argv=spec.argv, cwd=spec.cwd, state=self.state,
             pid=self.pid, rows=self.rows, cols=self.cols, created_at_ms=spec.created_at_ms,
-            last_output_at_ms=self.last_output_at_ms, exit=self.exit, recoverable=self.recoverable,
-            snapshot=self.has_screen, worker_build=self.worker_build, title=self.title, order=self.order,
-            parent=spec.parent,
+            last_output_at_ms=self.last_output_at_ms, exit=self.exit,
+            recoverable=self.recoverable and not self.running, snapshot=self.has_screen, worker_build=self.worker_build,
+            title=self.title, order=self.order, parent=spec.parent,
         )  # fmt: skip
 
     # -- link ----------------------------------------------------------------------------------------------------
