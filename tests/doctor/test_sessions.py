@@ -111,6 +111,20 @@ def test_workers_are_looked_for(scene: Scene) -> None:
         assert f"kill {child.pid}" in look(scene, sessions.processes)["warn"]
 
 
+def test_who_misses_nothing_but_its_lock_is_not_to_be_killed(scene: Scene) -> None:
+    bundle = made(scene)
+    os.close(bundle.acquire_lock())
+    with process("attn-worker", scene, bundle.path / "worker.lock") as child:
+        (bundle.path / "worker.lock").unlink()
+        bundle.write_worker(worker(child.pid))
+        told = look(scene, sessions.processes)["warn"]
+        assert f"attn reload {ID}" in told and f"kill {child.pid}" not in told
+        bundle.write_worker(worker(os.getpid()))  # another one has the session
+        assert f"kill {child.pid}" in look(scene, sessions.processes)["warn"]
+        (bundle.path / "worker.json").write_text("{")
+        assert f"kill {child.pid}" not in look(scene, sessions.processes)["warn"]
+
+
 def test_a_spawner_without_its_daemon_is_told_and_only_ours(scene: Scene, tmp_path: Path) -> None:
     identity.name_process("no-daemon")  # other tests play the daemon in this process
     with process("attn-spawner", scene) as child:

@@ -111,15 +111,26 @@ def processes(scene: Scene) -> Iterator[Finding]:
 def _worker(process: ours.Process, held: list[str]) -> Finding | None:
     """held: what the worker has open in this home; nothing for a worker of another one."""
     gone = [file for file in held if file.endswith("worker.lock (deleted)")]
-    if gone:
-        path = Path(gone[0].removesuffix(" (deleted)")).parent
+    path = Path((gone or held or [""])[0]).parent
+    if gone and not _is_of(path, process):
         return warn("processes", f"a worker (pid {process.pid}) serves a session whose files were removed", path,
                     f"kill {process.pid}")  # fmt: skip
     if held and process.stopped:
-        path = Path(held[0]).parent
         return warn("processes", f"the worker of session {path.name} (pid {process.pid}) is stopped", path,
                     f"kill -CONT {process.pid}")  # fmt: skip
+    if gone:
+        return warn("processes", f"the worker of session {path.name} (pid {process.pid}) runs on, but its lock was "
+                    "removed; a reload makes a new one", path, f"attn reload {path.name}")  # fmt: skip
     return None
+
+
+def _is_of(path: Path, process: ours.Process) -> bool:
+    """Whether the session there has this worker: it can be reached, and its program is not to be lost for a file."""
+    try:
+        worker = Bundle(path).worker()
+    except (BundleDamaged, OSError):
+        return path.is_dir()  # nothing is proved
+    return worker is not None and (worker.pid, worker.start_time) == (process.pid, process.started)
 
 
 def _spawner(scene: Scene, process: ours.Process) -> Finding | None:
