@@ -105,6 +105,20 @@ def test_a_home_that_may_not_be_written_is_named_at_the_start(scene: Scene) -> N
     over_and_written(scene)
 
 
+@pytest.mark.parametrize("name", ["attn.db.meta", "run", "backups"])
+def test_what_is_closed_in_the_home_is_opened_by_what_the_doctor_says(scene: Scene, name: str) -> None:
+    scene.wrapper = AS_A_USER
+    path = scene.home.root / name
+    path.chmod(0o000)
+    told = json.loads(scene.run("attn doctor --json").stdout)
+    commands = {finding["command"] for finding in told["findings"] if finding["level"] == "fail"}
+    assert commands and all(str(path) in command for command in commands), told
+    assert [scene.run(command).returncode for command in commands] == [0] * len(commands)
+    assert json.loads(scene.run("attn doctor --json").stdout)["level"] == "ok"
+    scene.attn("daemon start")
+    over_and_written(scene)
+
+
 @pytest.fixture
 def small(past: Path) -> Iterator[Callable[[int], tuple[Scene, Callable[[], None], Callable[[], None]]]]:
     """Makes a home with a past on a disk of so many megabytes: the scene, what fills the disk, what frees it."""

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import attn
-from attn.doctor.scene import Finding, Scene, fail, of_code, ok, warn
+from attn.doctor.scene import Finding, Scene, of_code, ok, warn
 from attn.store import StoreFailure, backup, schema
 from attn.store.database import Database
+from attn.store.failures import classify_os
 from attn.store.file import holders, probes
 from attn.store.file.sentinel import Sentinel, older
 from attn.store.migrations import MIGRATIONS
@@ -91,7 +92,7 @@ def sentinel(scene: Scene) -> Iterator[Finding]:
         found = Sentinel.read(path)
     except OSError as error:
         if scene.home.root.is_dir():
-            yield fail("sentinel", f"it cannot be read: {error.strerror}", path, "attn store retry")
+            yield _failure("sentinel", classify_os(error, path), scene)
         return
     if found is None:
         return

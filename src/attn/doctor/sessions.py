@@ -27,7 +27,9 @@ def bundles(scene: Scene) -> Iterator[Finding]:
         found = list_bundles(scene.home.run)
     except OSError as error:
         if scene.home.root.is_dir():
-            yield fail("sessions", f"they cannot be listed: {error.strerror}", scene.home.run)
+            way = "chmod u+rwx" if isinstance(error, PermissionError) else "ls -ld"
+            text = f"they cannot be listed: {error.strerror}"
+            yield fail("sessions", text, scene.home.run, f"{way} {quoted(scene.home.run)}")
         return
     ours_id = _daemon_id(scene)
     well = {"runs": 0, "ended": 0, "waits": 0}

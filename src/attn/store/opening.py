@@ -253,8 +253,8 @@ def _stands(home: Home, *, known: bool) -> bool:
 
 def look(home: Home) -> bool:
     """Whether a database stands there that SQLite may be asked about. Changes nothing. Raises StoreFailure."""
+    before = _left(home)
     try:
-        before = Sentinel.read(home.sentinel)
         found = _stands(home, known=before is not None)
         _refuse_foreign_log(home, before)
     except OSError as error:
