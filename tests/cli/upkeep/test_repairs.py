@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
+import shutil
 import sqlite3
 
 import pytest
@@ -79,6 +80,14 @@ def test_a_backup_can_be_named(home: Home, capsys: Capture, monkeypatch: pytest.
     [backup] = home.backups.glob("*.db")
     home.database.unlink()
     monkeypatch.chdir(home.backups)
+    shutil.copy(backup, "it's mine.db")
+    assert app.run(["restore", "it's mine.db"]) == 0
+    told = capsys.readouterr().out
+    assert "saved later do not" in told
+    command = shlex.split(told.splitlines()[-1].removeprefix("to do it: attn "))
+    assert app.run(command) == 0
+    assert rows(home) == [ROW]
+    home.database.unlink()
     assert app.run(["restore", backup.name, "--apply"]) == 0
     assert rows(home) == [ROW]
     assert app.run(["restore", str(home.root / "no.db"), "--apply"]) == 78

@@ -35,6 +35,19 @@ def test_rows_that_are_lost_with_their_index_are_not_called_saved(full: Home) ->
     assert "lost: perhaps rows that nothing names any more" in proposal.lines
 
 
+def test_a_bound_that_says_nothing_is_not_told(full: Home) -> None:
+    data = bytearray(full.database.read_bytes())
+    database = Database.of_image(image.plain(image.read(full.database)) or b"")
+    roots = database.rows("SELECT rootpage FROM sqlite_schema WHERE name IN ('prs', 'sqlite_autoindex_prs_1')")
+    database.close()
+    for root in (int(str(page)) for (page,) in roots):
+        data[(root - 1) * PAGE_BYTES : root * PAGE_BYTES] = b"\x77" * PAGE_BYTES
+    full.database.write_bytes(data)
+    proposal = proposals.salvage(full, (), NOW_MS)
+    assert len(contents(proposal.image)["prs"]) > 80 and proposal.uncertain
+    assert not re.search(r"up to \d{6}", "\n".join(proposal.lines))
+
+
 def test_a_row_whose_facts_became_those_of_another_is_counted_as_lost(full: Home) -> None:
     data, bit = full.database.read_bytes(), b"github.com:o/r#76o/r"
     assert data.count(bit + bytes([76])) == 1

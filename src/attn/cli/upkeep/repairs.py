@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ def _plan(home: Home, kind: Kind, source: str) -> None:
     show(f"attn would put a new database in the place of {home.database}:")
     _tell(proposal)
     show(f"what stands there now would be kept below {home.aside}; nothing is changed yet")
-    name = f"restore {source or '--latest-good'}" if kind == "restore" else f"repair {kind}"
+    name = f"restore {shlex.quote(source) if source else '--latest-good'}" if kind == "restore" else f"repair {kind}"
     show(f"to do it: attn {name} --apply")
 
 

@@ -144,7 +144,8 @@ def _restored(path: Path) -> Proposal:
     if not whole:
         raise StoreFailure("missing_file", f"{path} is {'empty' if whole == b'' else 'not there'}", path=path)
     rows = verified(path, whole, files)
-    lines = [f"from {path}: {_counted(rows)}", "sessions that are newer come back from their own files"]
+    lines = [f"from {path}: {_counted(rows)}", "sessions that are newer come back from their own files",
+             "settings, pull requests and recent directories that were saved later do not"]  # fmt: skip
     return Proposal(
         "restore",
         whole,

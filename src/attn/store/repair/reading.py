@@ -42,6 +42,10 @@ class Table:
     unreadable: int = 0
     illegible: list[Record] = field(default_factory=list)
 
+    def fewer(self, found: int) -> int:
+        """At how many row ids there may still be a row, once some are accounted for; not known remains not known."""
+        return self.unreadable if self.unreadable >= UNKNOWN_ROWS else max(0, self.unreadable - found)
+
     @property
     def complete(self) -> bool:
         """Whether its index names every row there was: damage may also end it early, and then it lacks rows."""

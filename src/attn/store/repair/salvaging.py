@@ -103,7 +103,7 @@ def combine(found: list[Source], *, foreign_log: bool) -> Combined:
         complete = any(source.found.tables[name].complete for source in found if name in source.found.tables)
         if not complete and (table.damaged or not (best.sound or best.mendable)):
             result.uncertain = True
-            result.unnamed += max(0, table.unreadable - len(result.named.get(name, set()) - have))
+            result.unnamed += table.fewer(len(result.named.get(name, set()) - have))
     result.well = best.sound and best.refusal is None and not best.found.damaged and best.dangling == 0
     result.uncertain |= not best.found.readable
     result.tables = list(tables.values())
@@ -141,7 +141,7 @@ def _supplement(tables: dict[str, Table], rows: dict[str, list[reading.Record]],
             if key not in have and None not in key:
                 have.add(key)
                 table.rows.append(record)
-                table.unreadable -= 1
+                table.unreadable = table.fewer(1)
                 added += 1
     if added:
         result.notes.append(f"{added} rows were only found {whence}; some may have been removed before")
