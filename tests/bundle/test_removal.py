@@ -59,6 +59,14 @@ def test_what_attn_did_not_write_stays(tmp_path: Path) -> None:
     assert (tmp_path / "aaaaaaaaaa.new" / "notes.txt").exists()
 
 
+def test_a_directory_in_a_files_place_keeps_no_secret(bundle: Bundle, tmp_path: Path) -> None:
+    (bundle.path / "spec.json").unlink()
+    (bundle.path / "spec.json").mkdir()
+    with pytest.raises(BundleDamaged, match=r"holds spec\.json"):
+        retire(bundle).erase()
+    assert os.listdir(tmp_path / f"{ID}.removed") == ["spec.json"]
+
+
 def test_links_are_no_leftovers(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "zzzzzzzzzz.removed").symlink_to(bundle.path)
     (tmp_path / "zzzzzzzzzz.new").symlink_to(bundle.path)

@@ -62,6 +62,14 @@ def test_what_a_start_completes_is_only_left_over_beside_a_daemon(scene: Scene) 
     assert look(answered(scene), leftovers.files)["warn"].count("the next start completes it") == 2
 
 
+def test_what_no_start_can_complete_is_told_as_what_it_is(scene: Scene) -> None:
+    folder = scene.home.run / "abcde00001.removed"
+    (folder / "spec.json").mkdir(parents=True)
+    told = look(answered(scene), leftovers.files)["warn"]
+    assert f"did not write what is in it | {folder / 'spec.json'} | ls -l {folder}" in told
+    assert "the next start" not in told
+
+
 def test_directories(scene: Scene) -> None:
     (scene.home.run / "abcde00001").mkdir()
     (scene.home.run / "a name").mkdir()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from attn.bundle.bundle import UNBORN
+from attn.bundle.bundle import KNOWN, UNBORN
 from attn.bundle.removal import REMOVED
 from attn.core.session import valid_session_id
 from attn.doctor import processes
@@ -73,7 +73,11 @@ def _directories(scene: Scene) -> Iterator[Finding]:
             if DAMAGED in path.name:
                 continue  # told with the sessions
             if path.name.endswith((UNBORN, REMOVED)):
-                if scene.answer is not None:
+                others = [entry for entry in _entries(path) if entry.name not in KNOWN or entry.is_dir()]
+                if others:
+                    text = "a removed session's directory cannot go: attn did not write what is in it"
+                    yield warn("leftovers", text, others[0], f"ls -l {quoted(path)}")
+                elif scene.answer is not None:
                     text = "a session whose making or removal was cut off; the next start completes it"
                     yield warn("leftovers", text, path, "attn daemon restart")
             elif not _entries(path):

@@ -119,8 +119,8 @@ class Adoption:
         removals = await self._hub.disk(list_removals, self._hub.home.run)
         for removal in removals:
             forgotten = await self._hub.index.delete(removal.session_id)
-            await self._lifecycle.complete_removal(removal, forgotten=forgotten)
-            log.info("its removal was cut off, and is complete now", extra={"session": removal.session_id})
+            if await self._lifecycle.complete_removal(removal, forgotten=forgotten):
+                log.info("its removal was cut off, and is complete now", extra={"session": removal.session_id})
         return {removal.session_id for removal in removals}
 
     async def _reach_all(self, found: dict[str, Found]) -> dict[str, Reached | AttnError]:

@@ -97,14 +97,19 @@ class Ending(Reaching):
                 "internal", f"{session.bundle.path} cannot be removed: {error}", "see `attn logs`"
             ) from error
 
-    async def complete_removal(self, removal: Removal, *, forgotten: bool) -> None:
-        """Erase what it left; and the last trace too once its row is `forgotten`. What fails, the next start tries."""
+    async def complete_removal(self, removal: Removal, *, forgotten: bool) -> bool:
+        """Erase what it left; and the last trace too once its row is `forgotten`. What fails, the next start tries.
+
+        -> whether nothing failed
+        """
         try:
             await self._hub.disk(removal.erase)
             if forgotten:
                 await self._hub.disk(removal.forget)
         except (OSError, BundleDamaged) as error:
             log.error("not all of it could be removed: %s", error, extra={"session": removal.session_id})
+            return False
+        return True
 
     async def prune(self, *, by_age: bool) -> None:
         """Forget ended sessions that are too many (the newest stay) or, if `by_age`, that ended too long ago.
