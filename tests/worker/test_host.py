@@ -299,3 +299,13 @@ def test_input_after_the_end_is_refused_and_waiting_input_is_answered() -> None:
     assert not host.pending_input
     with pytest.raises(InputRefused, match="ended"):
         host.type(b"x")
+
+
+def test_of_answers_that_came_at_once_the_first_ones_are_typed_each_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "ANSWERS_MAX_BYTES", 20)
+    host = make()
+    host.reply(b"\x1b[?62;4c\x1b]11;rgb:0/0/0\x1b\\")  # the second one would end one byte too far, with its ST
+    assert bytes(host.pending_input) == b"\x1b[?62;4c" and host.dropped_inputs == 1
+    host.reply(b"\x1b[0n\x1b[1;1R")
+    host.reply(b"\x1b[0n")
+    assert host.accepted_bytes == len(b"\x1b[?62;4c\x1b[0n\x1b[1;1R") and host.dropped_inputs == 2

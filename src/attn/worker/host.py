@@ -7,6 +7,7 @@ offset stands on every connection exactly between the output before it and the o
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final, Literal, NamedTuple
@@ -288,12 +289,14 @@ class Host:
     def reply(self, answers: bytes) -> list[Effect]:
         """Queue a terminal's answers, in the same order as all that is typed.
 
-        A program that asks and never reads gets no more of them, so that there is room for what a person types.
+        A program that asks and never reads gets no more of them, so that there is room for what a person types. Of
+        answers that came at once it gets the first ones, each whole.
         """
-        if self.exit is not None or self._input_bytes + len(answers) > ANSWERS_MAX_BYTES:
+        room = ANSWERS_MAX_BYTES - self._input_bytes if self.exit is None else 0
+        if len(answers) > room:
             self.dropped_inputs += 1
-            return []
-        return self.type(answers)
+            answers = answers[: _end_of_answers(answers, room)]
+        return self.type(answers) if answers else []
 
     @property
     def pending_input(self) -> memoryview:
@@ -365,3 +368,9 @@ class Host:
     def due(self, timer: Timer, at_ms: int) -> list[Effect]:
         """A timer that `Later` asked for; `at_ms` as in `output`."""
         return self._tell_activity(at_ms) if timer == "activity" else self._finish()
+
+
+def _end_of_answers(answers: bytes, limit_bytes: int) -> int:
+    """Where the last of the whole answers ends that are in the first bytes. Each begins with ESC, some end with ST."""
+    starts = (match.start() for match in re.finditer(rb"\x1b(?!\\)", answers[: max(limit_bytes, 0) + 2]))
+    return max((at for at in starts if at <= limit_bytes), default=0)
