@@ -21,10 +21,13 @@ CASES = [case for case in (*LOSSES, *EDITS) if FULL or case[0].__name__ in SAMPL
 
 @pytest.fixture
 def broken() -> Iterator[DaemonProcess]:
-    """A home with a database and a backup of it, and no daemon: to be damaged."""
+    """A home with a session, a database and a backup of it, and no daemon: to be damaged."""
     daemon = make_daemon()
     try:
-        daemon.start().client().request("make_backup")
+        client = daemon.start().client()
+        session = client.spawn("true")["id"]
+        client.until(lambda: client.state(session) == "exited")
+        client.request("make_backup")
         daemon.end()
         yield daemon
     finally:
