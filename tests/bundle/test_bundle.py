@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -129,6 +130,19 @@ def test_a_program_that_was_left_behind_is_proved_by_its_start(bundle: Bundle) -
         program.kill()
         os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOWAIT)
         assert bundle.program_left() is None, "it ended, and nobody took note yet"
+
+
+def test_a_copy_of_a_session_that_runs_is_known_by_its_worker(bundle: Bundle, tmp_path: Path) -> None:
+    me, began = os.getpid(), identity.start_time(os.getpid()) or 0
+    bundle.write_worker(WorkerRecord(me, began, identity.boot_id(), "/s", 1, 1, "0", "f", me, began))
+    lock = bundle.acquire_lock()
+    shutil.copytree(bundle.path, tmp_path / "copy")
+    copy = Bundle(tmp_path / "copy")
+    assert bundle.runs_elsewhere() is None and copy.runs_elsewhere() == me
+    os.close(lock)
+    copy.write_worker(WorkerRecord(me, began + 1, identity.boot_id(), "/s", 1, 1, "0", "f", me, began))
+    assert copy.runs_elsewhere() is None, "another process has its number now"
+    assert Bundle(copy.path).program_left() == me
 
 
 def test_without_its_file_the_lock_is_told_by_the_process(bundle: Bundle) -> None:

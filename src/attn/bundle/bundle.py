@@ -187,6 +187,16 @@ class Bundle:
         alive = runs(worker.child_pid, worker.child_start_time, worker.boot_id)
         return worker.child_pid if alive else None
 
+    def runs_elsewhere(self) -> int | None:
+        """The pid of its worker when that lives and has another lock than this one: these files are a copy.
+
+        None when that cannot be proved. Raises BundleDamaged, OSError.
+        """
+        worker = self.worker()
+        if worker is None or self.exit() is not None or self.lock_held():
+            return None
+        return worker.pid if runs(worker.pid, worker.start_time, worker.boot_id) else None
+
     def _process_lives(self) -> bool:
         """Without a lock file no worker came yet, or somebody deleted it: then the worker's process tells."""
         try:

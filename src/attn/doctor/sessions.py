@@ -73,12 +73,12 @@ def _bundle(scene: Scene, bundle: Bundle, ours_id: str, well: dict[str, int]) ->
         well["ended"] += 1
     else:
         well["waits"] += 1
-        if left := bundle.program_left():
+        if other := bundle.runs_elsewhere():  # never a program to be killed: it has a home of its own
+            yield warn("sessions", f"session {name} has no lock, but its worker still runs (pid {other}): this is a "
+                       "copy of the directory that it serves", path, f"ps -fp {other}")  # fmt: skip
+        elif left := bundle.program_left():
             yield warn("sessions", f"the program of session {name} (pid {left}) runs on without a terminal", path,
                        f"kill {left}")  # fmt: skip
-        if worker is not None and identity.same_process(worker.pid, worker.start_time, worker.boot_id):
-            yield warn("sessions", f"session {name} has no lock, but its worker still runs (pid {worker.pid})", path,
-                       f"ps -fp {worker.pid}")  # fmt: skip
 
 
 def _daemon_id(scene: Scene) -> str:

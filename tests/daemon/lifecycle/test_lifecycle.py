@@ -86,6 +86,20 @@ async def test_an_ended_program_starts_again_under_the_same_id(desk: Desk, tmp_p
     assert again is not None and again.at_ms > first.at_ms
 
 
+async def test_what_runs_in_the_home_that_this_one_was_copied_from_is_not_started_twice(desk: Desk) -> None:
+    """Nor is anybody told to end it: as files, a copy is a session whose worker lives and has another lock."""
+    runs, copy = await desk.lifecycle.spawn(wish("cat")), await desk.lifecycle.spawn(wish("cat"))
+    await desk.lifecycle.kill(copy)
+    assert await desk.lifecycle.worker_left(copy)
+    worker = runs.bundle.worker()
+    assert worker is not None
+    (copy.bundle.path / "exit.json").unlink()
+    copy.bundle.write_worker(worker)
+    with pytest.raises(AttnError, match="copied from") as raised:
+        await desk.lifecycle.resume(copy, ResumeSession(id=1, session=copy.id))
+    assert "kill" not in raised.value.remedy
+
+
 async def test_a_resume_that_fails_leaves_everything_as_it_was(desk: Desk, tmp_path: Path) -> None:
     program = tmp_path / "program"
     program.write_text("#!/bin/sh\necho last words; exit 3\n")

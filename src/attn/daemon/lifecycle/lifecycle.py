@@ -100,6 +100,9 @@ class Lifecycle(Ending):
             raise self.unreachable(session)
         if session.running:
             raise AttnError("session_running", f"{session.label} runs", "attn attach it, or attn reload it")
+        if other := await self._hub.disk(programs.running_elsewhere, session.bundle):
+            why = f"it runs in the home that this one was copied from, where its worker (pid {other}) serves it"
+            raise AttnError("session_running", why, "attach it there: attn with the ATTN_HOME that it was started in")
         if left := await self._left_running(session):
             why = f"its program (pid {left}) runs on without a terminal: its worker was killed, and it heeds no hang-up"
             raise AttnError("session_running", why, f"end it first: kill {left}, or kill -9 {left}")

@@ -99,6 +99,14 @@ def check_arguments(argv: list[str]) -> None:
             raise AttnError("usage", "an argument holds a NUL byte or is over 128 KiB", "pass long texts in a file")
 
 
+def running_elsewhere(bundle: Bundle) -> int | None:
+    """The pid of the worker of the session that this one is a copy of; None when nothing proves that there is one."""
+    try:
+        return bundle.runs_elsewhere()
+    except (BundleDamaged, OSError):
+        return None
+
+
 def left_running(bundle: Bundle) -> int | None:
     """The pid of a session's program that its worker left behind; None when nothing proves that there is one."""
     try:
