@@ -139,6 +139,7 @@ def test_a_copy_of_a_session_that_runs_is_known_by_its_worker(bundle: Bundle, tm
     shutil.copytree(bundle.path, tmp_path / "copy")
     copy = Bundle(tmp_path / "copy")
     assert bundle.runs_elsewhere() is None and copy.runs_elsewhere() == me
+    assert copy.program_left() is None, "its worker lives"
     os.close(lock)
     copy.write_worker(WorkerRecord(me, began + 1, identity.boot_id(), "/s", 1, 1, "0", "f", me, began))
     assert copy.runs_elsewhere() is None, "another process has its number now"

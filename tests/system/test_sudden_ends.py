@@ -55,7 +55,7 @@ def test_a_killed_worker_takes_its_program_along_and_nobody_else(daemon: DaemonP
     assert again.state(victim["id"]) in GONE and again.state(other["id"]) == "running"
 
 
-def test_a_program_that_heeds_no_hang_up_is_not_started_twice(daemon: DaemonProcess) -> None:
+def test_a_program_that_heeds_no_hang_up_is_neither_started_twice_nor_forgotten(daemon: DaemonProcess) -> None:
     """It lost its terminal with its worker, and works on: nobody ends it but the person, who is told how."""
     client = daemon.client()
     session = client.spawn("sh", "-c", "trap '' HUP; echo armed; while :; do sleep 0.1; done")
@@ -64,10 +64,11 @@ def test_a_program_that_heeds_no_hang_up_is_not_started_twice(daemon: DaemonProc
     client.until(lambda: client.state(session["id"]) in GONE, LIMIT_S)
     assert processes.running(session["pid"])
     client = daemon.restart().client()
-    with pytest.raises(Refused) as refused:
-        client.request("resume_session", session=session["id"])
-    assert refused.value.code == "session_running" and f"kill {session['pid']}" in refused.value.body["remedy"]
-    assert processes.running(session["pid"])
+    for request, more in (("resume_session", {}), ("kill_session", {}), ("remove_session", {"force": True})):
+        with pytest.raises(Refused) as refused:
+            client.request(request, session=session["id"], **more)
+        assert refused.value.code == "session_running" and f"kill {session['pid']}" in refused.value.body["remedy"]
+    assert client.state(session["id"]) in GONE and processes.running(session["pid"])
     os.kill(session["pid"], signal.SIGKILL)
     wait_until(lambda: not processes.running(session["pid"]), LIMIT_S, "the program's end")
     client.request("resume_session", session=session["id"])

@@ -184,6 +184,8 @@ class Bundle:
         worker = self.worker()
         if worker is None or not worker.child_start_time or self.exit() is not None or self.lock_held():
             return None
+        if self.runs_elsewhere():  # then its worker did not leave it behind
+            return None
         alive = runs(worker.child_pid, worker.child_start_time, worker.boot_id)
         return worker.child_pid if alive else None
 

@@ -98,6 +98,9 @@ async def test_what_runs_in_the_home_that_this_one_was_copied_from_is_not_starte
     with pytest.raises(AttnError, match="copied from") as raised:
         await desk.lifecycle.resume(copy, ResumeSession(id=1, session=copy.id))
     assert "kill" not in raised.value.remedy
+    await desk.lifecycle.kill(copy)
+    await desk.lifecycle.remove(copy, force=False)
+    assert runs.running and copy.id not in desk.hub.sessions
 
 
 async def test_a_resume_that_fails_leaves_everything_as_it_was(desk: Desk, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from attn.bundle.bundle import BundleBusy
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import Meta
 from attn.bundle.removal import Removal, retire
+from attn.daemon.lifecycle import programs
 from attn.daemon.lifecycle.reaching import Reaching
 from attn.daemon.sessions.live import Session, now_ms
 from attn.errors import AttnError, refused_by_system
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 # The kill ladder of the worker takes about 5 s; the client's own limit is longer than this.
 KILL_LIMIT_S: Final = 20.0
+# A program whose worker was killed hears a hang-up; agents take a moment to put their conversation away.
+HANG_UP_LIMIT_S: Final = 5.0
+HANG_UP_LOOK_S: Final = 0.05
 # Ended sessions are shown and kept this long, and this many.
 ENDED_KEPT_MS: Final = 14 * 24 * 3600 * 1000
 ENDED_KEPT_MAX: Final = 200
@@ -33,6 +37,7 @@ class Ending(Reaching):
     async def kill(self, session: Session) -> None:
         """End the program and all it started; returns when its end is known. An ended one stays as it is."""
         if not session.running:
+            await self.check_ended(session)
             return
         before = session.cause
         await self.intend(session, "killed", "kill")
@@ -43,6 +48,22 @@ class Ending(Reaching):
             raise
         await self.intend(session, session.cause, None)
         log.info("killed", extra={"session": session.id})
+
+    async def check_ended(self, session: Session) -> None:
+        """Whether the program of a session without a worker has ended, too. It has a moment to put things away.
+
+        Raises AttnError `session_running`: who forgot it or started another beside it would lose it.
+        """
+        deadline = asyncio.get_running_loop().time() + HANG_UP_LIMIT_S
+        while left := await self._hub.disk(programs.left_running, session.bundle):
+            if asyncio.get_running_loop().time() >= deadline:
+                raise AttnError(
+                    "session_running",
+                    f"its program (pid {left}) runs on without a terminal: its worker was killed, "
+                    "and it heeds no hang-up",
+                    f"end it first: kill {left}, or kill -9 {left}",
+                )
+            await asyncio.sleep(HANG_UP_LOOK_S)
 
     async def end(self, session: Session) -> None:
         """Let the worker climb the kill ladder, and wait for the end. Raises AttnError when it cannot be had."""
@@ -66,6 +87,8 @@ class Ending(Reaching):
         """Forget an ended session, files and all. Raises AttnError `session_running` unless `force` ends it first."""
         if session.running and not force:
             raise AttnError("session_running", f"{session.label} still runs", "attn kill it, or attn rm --force")
+        if not session.running:
+            await self.check_ended(session)
         before = session.cause
         await self.intend(session, "removed" if session.running else before, "remove")
         try:

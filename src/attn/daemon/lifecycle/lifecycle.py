@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
 
 from attn.bundle.bundle import Bundle, BundleBusy
 from attn.bundle.files import BundleDamaged
@@ -30,9 +29,6 @@ from attn.wire.client_requests import ReloadSession, ResumeSession, SpawnSession
 log = logging.getLogger(__name__)
 
 RELOAD = "reload"
-# A program whose worker was killed hears a hang-up; agents take a moment to put their conversation away.
-HANG_UP_LIMIT_S: Final = 5.0
-HANG_UP_LOOK_S: Final = 0.05
 
 
 @dataclass(frozen=True)
@@ -103,22 +99,11 @@ class Lifecycle(Ending):
         if other := await self._hub.disk(programs.running_elsewhere, session.bundle):
             why = f"it runs in the home that this one was copied from, where its worker (pid {other}) serves it"
             raise AttnError("session_running", why, "attach it there: attn with the ATTN_HOME that it was started in")
-        if left := await self._left_running(session):
-            why = f"its program (pid {left}) runs on without a terminal: its worker was killed, and it heeds no hang-up"
-            raise AttnError("session_running", why, f"end it first: kill {left}, or kill -9 {left}")
+        await self.check_ended(session)
         plan = await self._launcher.again(session, wish)
         await self._run_again(session, plan)
         log.info("resumed, pid %s", session.pid, extra={"session": session.id})
         return Resumed(session, plan.missing)
-
-    async def _left_running(self, session: Session) -> int | None:
-        """The pid of a program that outlived its worker; one that ends of that has a moment to put things away."""
-        deadline = asyncio.get_running_loop().time() + HANG_UP_LIMIT_S
-        while left := await self._hub.disk(programs.left_running, session.bundle):
-            if asyncio.get_running_loop().time() >= deadline:
-                break
-            await asyncio.sleep(HANG_UP_LOOK_S)
-        return left
 
     async def reload(self, session: Session, wish: ReloadSession) -> Resumed:
         """End a session's program and start it again, with a worker of this build.
