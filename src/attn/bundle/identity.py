@@ -10,6 +10,9 @@ from typing import Final
 # `ps` and `sysctl` answer at once or never.
 _PROBE_LIMIT_S: Final = 2.0
 
+# Among the flags of a process from the moment when it runs no more code of its own (include/linux/sched.h).
+_PF_EXITING: Final = 0x4
+
 # What our processes are called in the process table (at most 15 bytes).
 SPAWNER_NAME: Final = "attn-spawner"
 WORKER_NAME: Final = "attn-worker"
@@ -48,7 +51,7 @@ def same_process(pid: int, started: int, boot: str) -> bool:
 
 
 def runs(pid: int, started: int, boot: str) -> bool:
-    """As `same_process`, and it is not one that ended and only waits for its parent to take note."""
+    """As `same_process`, and it is not one that ends (its locks are free then) or waits for its parent to take note."""
     if not same_process(pid, started, boot):
         return False
     if sys.platform != "linux":
@@ -57,7 +60,8 @@ def runs(pid: int, started: int, boot: str) -> bool:
         stat = _contents(f"/proc/{pid}/stat")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return stat[stat.rindex(b")") + 2 :].split()[0] not in (b"Z", b"X")
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    return fields[0] not in (b"Z", b"X") and not int(fields[6]) & _PF_EXITING
 
 
 def _contents(path: str) -> bytes:
