@@ -233,6 +233,8 @@ def test_a_daemon_that_was_stopped_is_not_started_again(daemon: DaemonProcess) -
         terminal.until_shown("bash")
         daemon.end()
         terminal.until_shown("attn: the daemon is gone, the program runs on")
+        terminal.resize(24, 100)
+        terminal.until(lambda: terminal.lines()[-1].endswith("waiting for a daemon"), "the whole of it")
         with pytest.raises(AssertionError):
             terminal.until(daemon.answers, "a daemon", limit_s=LAUNCH_AFTER_S + 2)
         terminal.type(DETACH)

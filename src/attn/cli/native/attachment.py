@@ -181,6 +181,8 @@ class NativeAttachment:
             self._passage.size, self._used_s = size, time.monotonic()
             self._vote(take=True)
             self._later(self._follow_size, FOLLOW_SIZE_S)
+        if self._absence is not None:
+            self._later(self._say_gone, NOTICE_AFTER_S)  # in the row that is the last one now
 
     def _vote(self, *, take: bool) -> None:
         rows, cols = self._passage.size
