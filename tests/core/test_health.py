@@ -53,6 +53,20 @@ def test_paths_are_quoted_for_the_shell() -> None:
     assert shlex.split(command) == ["chmod", "u+rwX", "/a b/$(x)"]
 
 
+def test_commands_for_another_home_name_it() -> None:
+    """They are copied from a page into a shell that knows nothing of it, where they would meet the default home."""
+    values = {**VALUES, "attn_home": "/it's here"}
+    for code, row in health.KINDS.items():
+        for plain, told in zip(health.commands(code, VALUES), health.commands(code, values), strict=True):
+            named = "ATTN_HOME=" + shlex.quote("/it's here") + " "
+            assert told.replace(named, "") == plain
+            attns = [part for part in told.split(" && ") if re.search(r"(^| )attn ", part.replace(named, ""))]
+            assert all(part.startswith(named) for part in attns if not part.startswith(("pip", "pipx"))), row
+    assert health.commands("hard_link", values)[0].endswith(
+        "&& ATTN_HOME=" + shlex.quote("/it's here") + " attn store retry"
+    )
+
+
 def test_a_code_outside_the_table_is_a_fault() -> None:
     with pytest.raises(KeyError):
         health.kind("no_such_code")

@@ -221,7 +221,7 @@ def test_the_lost_are_a_condition_until_they_are_resumed_or_removed(daemon: Daem
     again = daemon.start().client()
     (condition,) = again.conditions
     assert condition["code"] == "sessions_lost" and "one, two" in condition["detail"]
-    assert f"attn resume {sessions[0]['id']}" in condition["commands"]
+    assert f"ATTN_HOME={daemon.home.root} attn resume {sessions[0]['id']}" in condition["commands"]
     recovery = again.request("get_status")["recovery"]
     assert recovery["lost"] == 2 and recovery["recovered"] == 0
     again.request("resume_session", session=sessions[0]["id"])

@@ -185,7 +185,9 @@ def test_a_repair_that_was_killed_is_shown_and_ended_by_what_is_shown(cli: Cli) 
     conditions = json.loads(cli.run("status", "--json").stdout)["conditions"]
     commands = next(each["commands"] for each in conditions if each["code"] == "repair_incomplete")
     assert cli.run("doctor").returncode == 2
-    done = cli.run(*commands[0].split()[1:])
+    told, _, words = commands[0].partition(" attn ")
+    assert told == f"ATTN_HOME={cli.daemon.home.root}"
+    done = cli.run(*words.split())
     assert done.returncode == 0 and state(cli) == "ok" and program(cli) == before, done
     assert not cli.daemon.home.intent.exists()
 

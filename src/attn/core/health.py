@@ -7,6 +7,7 @@ shell, and a command whose value is not known is left out.
 
 from __future__ import annotations
 
+import re
 import shlex
 import string
 from collections.abc import Mapping
@@ -129,9 +130,17 @@ def commands(code: str, values: Mapping[str, str]) -> list[str]:
     """The commands that help against a condition, ready to be pasted into a shell.
 
     values: what is known of `db`, `home`, `path`, `backup`, `pid` and `session`; an empty one counts as not known.
+    `attn_home`: for another home than the default one, which attn must be told in a shell that does not know it.
     """
     quoted = {name: shlex.quote(value) for name, value in values.items() if value}
-    return [text.format(**quoted) for text in KINDS[code].commands if _names(text) <= quoted.keys()]
+    texts = [text for text in KINDS[code].commands if _names(text) <= quoted.keys()]
+    if "attn_home" in quoted:
+        texts = [_ATTN.sub(r"ATTN_HOME={attn_home} \g<0>", text) for text in texts]
+    return [text.format(**quoted) for text in texts]
+
+
+# Where a command begins that is attn itself.
+_ATTN: Final = re.compile(r"(?:(?<=^)|(?<=&& ))(?:attn|\{path\} -I -m attn) ")
 
 
 def _names(template: str) -> set[str]:

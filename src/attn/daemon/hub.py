@@ -294,6 +294,7 @@ class Hub:
         """
         kind, before = health.kind(code), self.conditions.get(code)
         known = {"db": str(self.home.database), "home": str(self.home.root), "path": path or "", **values}
+        known["attn_home"] = "" if self.home.is_default else str(self.home.root)
         condition = Condition(
             code=code, severity=kind.severity, title=kind.title, detail=detail, path=path,
             commands=health.commands(code, known), since_ms=before.since_ms if before else now_ms(), **facts,

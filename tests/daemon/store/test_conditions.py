@@ -29,7 +29,7 @@ async def test_the_store_is_one_condition_with_all_its_facts(desk: Desk) -> None
         str(hub.home.database), "SQLITE_CONSTRAINT", "no"
     )  # fmt: skip
     assert (shown.migration, shown.not_saved_since_ms, shown.last_good_backup) == ("prs-host", 77, None)
-    assert "attn store retry" in shown.commands
+    assert f"ATTN_HOME={hub.home.root} attn store retry" in shown.commands
     keeper.failure, keeper.state = None, "ok"
     conditions.changed()
     assert hub.conditions == {}
