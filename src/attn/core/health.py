@@ -110,7 +110,7 @@ _ROWS: Final = (
     Kind("spawner_gone", "warning", "transient", "Sessions start slower than they should", (_RESTART,)),
     Kind("interpreter_missing", "error", "fatal",
          "attn's Python is gone: no new session can start", ("pipx reinstall attn",)),
-    Kind("session_unreachable", "warning", "transient", "A session's worker does not answer", ("attn ls",)),
+    Kind("session_unreachable", "warning", "transient", "A session's worker does not answer", ("attn doctor",)),
     Kind("sessions_lost", "warning", "info", "Programs ended with their workers: a reboot, or a kill",
          ("attn ls", "attn resume {session}")),
     Kind("session_foreign", "warning", "fatal", "A session of another daemon was found", ("ls -l {path}",)),
