@@ -94,6 +94,9 @@ def _shapes() -> list[str]:
         "- `attn ls --json`: a list of these.",
         f"- `attn status --json`: `{{{status}}}`.",
         f"- `attn wait --json`: `{{exit: {exit_shape}}}`.",
+        "- `attn backups --json`: a list of `{path, at_ms, reason, schema, app_version, rows, good, problem}`; `rows` "
+        "counts them by table, `problem` says in words why one is not `good`, else it is null.",
+        "- `attn doctor --json`: docs/doctor.md.",
         "- `attn screen --format cells`: `{rows, cols, cursor: {row, col, visible}, alternate_screen, title, history, "
         "lines: [{wrapped, runs: [{text, cols, …style}]}]}`.\n",
     ]

@@ -49,6 +49,8 @@ def test_a_backup_that_went_bad_is_shown_as_such(home: Home, capsys: Capture) ->
     [path] = home.backups.glob("*.db")
     [entry] = listed(capsys)
     assert (entry["good"], entry["problem"], entry["reason"], entry["path"]) == (True, None, "manual", str(path))
+    shape = f"- `attn backups --json`: a list of `{{{', '.join(entry)}}}`"
+    assert shape in (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
     path.write_bytes(path.read_bytes()[:-100])
     [entry] = listed(capsys)
     assert entry["good"] is False and "corrupt" in str(entry["problem"])

@@ -131,6 +131,18 @@ async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monke
         assert keeper.view().last_good_backup == rescued.path
 
 
+async def test_no_backup_is_offered_that_is_gone(home: Home) -> None:
+    async with opened(home) as keeper:
+        await keeper.make_backup(None)
+    home.database.unlink()
+    async with opened(home) as keeper:
+        assert keeper.failure is not None and keeper.view().last_good_backup is not None
+        shutil.rmtree(home.backups)
+        with pytest.raises(StoreFailure):
+            await keeper.retry()
+        assert keeper.view().last_good_backup is None
+
+
 @pytest.mark.parametrize("watched", [True, False])
 async def test_a_file_that_is_overwritten_in_place_is_rescued_also_by_the_end(home: Home, watched: bool) -> None:
     async with opened(home):

@@ -206,6 +206,10 @@ class StoreKeeper:
                 return
             failure = await self._come_back(retry=True)
             if failure is not None:
+                try:
+                    await self._look_at_backups()  # the one that is offered may be gone by now
+                except StoreFailure as second:
+                    failure.add_note(str(second))
                 self._degrade(failure)
                 raise failure
 
