@@ -281,5 +281,9 @@ def test_a_daemon_that_must_have_a_store_ends_when_it_loses_it(scene: Scene) -> 
     shutil.copy(scene.home.database, scene.home.root / "other.db")
     (scene.home.root / "other.db").replace(scene.home.database)
     wait_until(lambda: "file_moved: " in log.read_text(), 60, "the daemon to end")
+    refused = scene.run("attn daemon start")
+    assert refused.returncode == EXIT_BY_CODE["wal_mismatch"], "the log that is left is not of what stands there now"
+    [rescued] = [line for line in refused.stderr.splitlines() if "rescued" in line]
+    assert scene.run(rescued).returncode == 0
     scene.attn("daemon start")
     assert dict(json.loads(scene.attn("ls --json"))[-1])["state"] == "running", "its program runs on"

@@ -25,3 +25,9 @@ it("does not take a person away from what they chose meanwhile", () => {
   list.upsert(view("late", 3))
   expect(list.selectedId.value).toBe("one")
 })
+
+it("finds the session that an address named in a list that comes later", () => {
+  list.selectNamed("three")
+  list.replaceAll([view("one", 0), view("three", 1)])
+  expect(list.selectedId.value).toBe("three")
+})

@@ -30,7 +30,8 @@ export function replaceAll(views: SessionView[]): void {
   batch(() => {
     byId.value = new Map(views.map((view) => [view.id, view]))
     listed.value = true
-    if (!selected.value) select(sessions.value[0]?.id ?? null)
+    if (awaited && byId.value.has(awaited)) select(awaited)
+    else if (!selected.value) select(sessions.value[0]?.id ?? null)
   })
 }
 
