@@ -23,7 +23,7 @@ from attn.store.file import holders, probes
 from attn.store.file.belonging import foreign_log, overwritten, with_log, written
 from attn.store.file.durable import sync_file, write_durably
 from attn.store.file.probes import Finding
-from attn.store.file.sentinel import Sentinel, older
+from attn.store.file.sentinel import OTHERS, Sentinel, older
 from attn.store.migrations import MIGRATIONS
 from attn.store.planner import Plan, Refusal, plan, stands
 from attn.store.preferences import Places, Settings
@@ -102,14 +102,13 @@ class Store:
 
     def rescue(self, now_ms: int) -> Backup | None:
         """The file was replaced: copy what is still open, then let go of it without touching what stands there now.
-
-        Raises StoreFailure when no copy could be made; it is let go of all the same.
-        """
+        Raises StoreFailure when no copy could be made; it is let go of all the same."""
         try:
             return self.back_up("rescued", now_ms)
         finally:
             self.database.abandon()
-            _write(self.home, overwritten(_real(self.home), self.sentinel))
+            if overwritten(_real(self.home), self.sentinel):
+                _write(self.home, replace(self.sentinel, log_origin=OTHERS))
 
     def close(self) -> None:
         """Close for good. Raises StoreFailure when the last pages could not be written."""

@@ -120,6 +120,7 @@ async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monke
         await keeper.use(lambda store: store.settings.set("theme", "dark"))
         shutil.copy(home.database, home.root / "other.db")
         (home.root / "other.db").replace(home.database)
+        home.sentinel.write_bytes(b"of another daemon, which made a home where ours was")
         bad = asyncio.Event()
         keeper.changed = lambda: bad.set() if keeper.state == "degraded" else None
         watching = asyncio.create_task(keeper.watch())
@@ -129,6 +130,7 @@ async def test_a_replaced_file_is_noticed_kept_and_not_touched(home: Home, monke
         [rescued] = listed(home.backups)
         assert rescued.reason == "rescued" and rescued.rows["settings"] == 1
         assert keeper.view().last_good_backup == rescued.path
+        assert home.sentinel.read_bytes() == b"of another daemon, which made a home where ours was"
 
 
 async def test_no_backup_is_offered_that_is_gone(home: Home) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attn.store.file import probes
 from attn.store.file.probes import Finding
-from attn.store.file.sentinel import OTHERS, Sentinel
+from attn.store.file.sentinel import Sentinel
 
 
 def foreign_log(path: Path, before: Sentinel | None) -> Finding | None:
@@ -42,10 +42,10 @@ def written(path: Path, sentinel: Sentinel) -> Sentinel:
     return replace(sentinel, database_mtime_ns=path.stat().st_mtime_ns)
 
 
-def overwritten(path: Path, sentinel: Sentinel) -> Sentinel:
-    """The same once the open database was replaced: where its file is the same one, others wrote into it, and its log
-    is no longer of what stands there. Raises OSError."""
-    return replace(sentinel, log_origin=OTHERS) if _inode(path) == sentinel.database_inode else sentinel
+def overwritten(path: Path, sentinel: Sentinel) -> bool:
+    """Whether others wrote into the file of the open database, which was not replaced by another: then its log is no
+    longer of what stands there, and only we can say so. Raises OSError."""
+    return _inode(path) == sentinel.database_inode
 
 
 def _another(path: Path, before: Sentinel) -> bool:
