@@ -41,6 +41,16 @@ def test_sockets(scene: Scene) -> None:
     assert f"a socket on which nobody listens | {path} | rm {path}" in look(scene, leftovers.files)["warn"]
 
 
+def test_a_socket_that_was_moved_with_its_home_is_alive(scene: Scene, tmp_path: Path) -> None:
+    path = scene.home.sockets / "w0123"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "before"))
+        listener.listen()
+        (tmp_path / "before").rename(path)
+        assert not look(scene, leftovers.files)["warn"]
+    assert f"rm {path}" in look(scene, leftovers.files)["warn"]
+
+
 def test_sockets_of_another_home_are_its_own_affair(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "attn").mkdir()
     (scene.home.run / "abcde00001").mkdir()

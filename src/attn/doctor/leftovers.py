@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,8 +62,23 @@ def _sockets(scene: Scene) -> Iterator[Finding]:
     ids = [path.name.partition(".")[0] for path in _entries(home.run)]
     names = {home.daemon_socket, *(home.worker_socket(session_id) for session_id in ids)}
     for path in _entries(home.sockets):
-        if (all_ours or path in names) and stat.S_ISSOCK(path.lstat().st_mode) and str(path) not in owned:
+        known = (all_ours or path in names) and stat.S_ISSOCK(path.lstat().st_mode)
+        if known and str(path) not in owned and _refuses(path):
             yield warn("leftovers", "a socket on which nobody listens", path, f"rm {quoted(path)}")
+
+
+def _refuses(path: Path) -> bool:
+    """Whether it is certain that nobody listens: the process table has the name that a socket was made with, and one of
+    a home that was moved, or of another network namespace, is alive under another name or none."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False  # it has no time for us, or cannot be asked
+    return False
 
 
 def _directories(scene: Scene) -> Iterator[Finding]:
