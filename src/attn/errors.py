@@ -49,6 +49,7 @@ EXIT_BY_CODE: Final[dict[str, int]] = {
     "screen_unavailable": EXIT_UNREACHABLE,
     "emulator_unavailable": EXIT_UNREACHABLE,
     "home_unwritable": EXIT_HOME,
+    "read_only_disk": EXIT_HOME,
     "home_invalid": EXIT_HOME,
     "socket_path_too_long": EXIT_HOME,
     "test_fence": EXIT_HOME,

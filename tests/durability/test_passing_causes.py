@@ -119,6 +119,26 @@ def test_what_is_closed_in_the_home_is_opened_by_what_the_doctor_says(scene: Sce
     over_and_written(scene)
 
 
+def test_a_disk_that_was_mounted_read_only_is_written_again_by_what_the_doctor_says(past: Path, tmp_path: Path) -> None:
+    """The command is a person's, who needs sudo; the tests are root and do not."""
+    (tmp_path / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="ar-") as folder, small_disk(Path(folder), 16):
+        scene = copied(past, Path(folder) / "h")
+        try:
+            scene.env["PATH"] = f"{tmp_path}:{scene.env['PATH']}"
+            subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+            refused = scene.run("attn daemon start")
+            assert refused.returncode == EXIT_BY_CODE["home_unwritable"] and "attn doctor" in refused.stderr
+            told = json.loads(scene.run("attn doctor --json").stdout)
+            [command] = {found["command"] for found in told["findings"] if found["what"].startswith("read_only_disk")}
+            assert scene.run(command).returncode == 0
+            scene.attn("daemon start")
+            over_and_written(scene)
+        finally:
+            scene.close()
+
+
 @pytest.fixture
 def small(past: Path) -> Iterator[Callable[[int], tuple[Scene, Callable[[], None], Callable[[], None]]]]:
     """Makes a home with a past on a disk of so many megabytes: the scene, what fills the disk, what frees it."""

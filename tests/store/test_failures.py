@@ -47,7 +47,7 @@ def test_an_error_inside_a_migration_names_it() -> None:
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(errno.EACCES, "permission_denied"), (errno.ENOSPC, "disk_full"), (errno.EROFS, "home_unwritable"),
+    [(errno.EACCES, "permission_denied"), (errno.ENOSPC, "disk_full"), (errno.EROFS, "read_only_disk"),
      (errno.EMFILE, "fd_exhausted"), (errno.ENFILE, "fd_exhausted"), (errno.EIO, "io_error")],
 )  # fmt: skip
 def test_errors_of_the_file_system(number: int, code: str) -> None:
@@ -56,7 +56,7 @@ def test_errors_of_the_file_system(number: int, code: str) -> None:
 
 def test_the_error_behind_an_error_of_sqlite_decides_too() -> None:
     """SQLite knows ENOSPC, but neither a quota nor a file system that became read-only."""
-    for number, code in ((errno.EDQUOT, "disk_full"), (errno.EROFS, "home_unwritable"), (errno.EIO, "io_error")):
+    for number, code in ((errno.EDQUOT, "disk_full"), (errno.EROFS, "read_only_disk"), (errno.EIO, "io_error")):
         assert classify(SqliteError("SQLITE_IOERR_WRITE", 778, "disk I/O error", number), PATH).code == code
 
 

@@ -84,6 +84,8 @@ _ROWS: Final = (
     Kind("wrong_owner", "error", "transient", "The database belongs to another user",
          ('sudo chown "$(id -un)" {path}', _RETRY)),
     Kind("home_unwritable", "error", "transient", "attn cannot write to its home", ("chmod u+rwx {path}", _RETRY)),
+    Kind("read_only_disk", "error", "transient", "attn's home is on a file system that is mounted read-only",
+         ('sudo mount -o remount,rw "$(findmnt -no TARGET -T {path})"', _RETRY)),
     Kind("disk_full", "error", "transient", "The disk is full, changes are not being saved", (_DISK, _RETRY)),
     Kind("disk_low", "error", "transient", "Not enough disk is free to upgrade the database", (_DISK, _RETRY)),
     Kind("io_error", "error", "fatal", "The disk reported an error", (_RETRY, _DOCTOR)),

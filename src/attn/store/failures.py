@@ -83,7 +83,7 @@ _CODE_BY_PRIMARY: Final[Mapping[int, str]] = {
 _CODE_BY_ERRNO: Final[Mapping[int | None, str]] = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
-    errno.EROFS: "home_unwritable",
+    errno.EROFS: "read_only_disk",
     errno.EMFILE: "fd_exhausted",
     errno.ENFILE: "fd_exhausted",
 }
@@ -92,7 +92,7 @@ _READONLY_DBMOVED: Final = 1032
 _MESSAGES: Final[Mapping[str, str]] = {
     "store_locked": "{path} is held by another program",
     "permission_denied": "{path} may not be read or written",
-    "home_unwritable": "{path} is on a file system that may not be written",
+    "read_only_disk": "{path} is on a file system that is mounted read-only",
     "io_error": "the disk reported an error on {path}",
     "corrupt": "{path} is damaged",
     "disk_full": "the disk that holds {path} is full",

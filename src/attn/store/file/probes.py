@@ -160,7 +160,7 @@ def _directory(directory: Path) -> Finding | None:
     except OSError as error:
         return Finding("home_unwritable", f"{directory} cannot be used: {error.strerror}", directory)
     if os.statvfs(directory).f_flag & os.ST_RDONLY:
-        return Finding("home_unwritable", f"{directory} is on a file system that is mounted read-only", directory)
+        return Finding("read_only_disk", f"{directory} is on a file system that is mounted read-only", directory)
     if os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         return None
     return _denied(directory, found, "home_unwritable")
