@@ -33,6 +33,11 @@ class Home:
         return self.root / "attn.db.meta"
 
     @property
+    def unsaved(self) -> Path:
+        """Since when nothing is saved; there while the database cannot be used."""
+        return self.root / "not-saved-since"
+
+    @property
     def config(self) -> Path:
         return self.root / "config.toml"
 

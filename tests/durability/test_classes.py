@@ -67,8 +67,10 @@ def test_what_a_person_sees_and_the_way_out(scene: Scene, damage: Callable[[Home
     assert refused.returncode == EXIT_BY_CODE[code] and refused.stderr.startswith(f"{code}: ")
     assert str(scene.home.root) in refused.stderr
     commands: list[str] = []
+    since = set()
     for start in range(3):
         scene.attn("daemon start")
+        since.add(scene.condition(code)["not_saved_since_ms"])
         commands = shown_everywhere(scene, code) if start == 0 else scene.condition(code)["commands"]
         assert set(commands) <= set(refused.stderr.splitlines()), "a daemon that refuses prints the same commands"
         if start == 1:
@@ -77,6 +79,7 @@ def test_what_a_person_sees_and_the_way_out(scene: Scene, damage: Callable[[Home
         if start < 2:
             scene.attn("daemon stop")
         assert scene.bytes_of_the_database() == before
+    assert len(since) == 1, "since when nothing is saved does not begin anew with every daemon"
     known = scene.sessions()
     typed = scene.run(commands[TYPED.get(code, 0)])
     assert typed.returncode == 0, (commands, typed.stdout, typed.stderr)
@@ -85,4 +88,4 @@ def test_what_a_person_sees_and_the_way_out(scene: Scene, damage: Callable[[Home
         # A log that stood there may hold one more, which nothing says is no session.
         assert [each for each in scene.sessions() if each[0] != ROW.id] == known
         scene.attn("daemon restart")
-    assert json.loads(scene.attn("status --json"))["store"]["state"] == "ok"
+    assert json.loads(scene.attn("status --json"))["store"]["state"] == "ok" and not scene.home.unsaved.exists()

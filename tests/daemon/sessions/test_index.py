@@ -100,7 +100,7 @@ async def test_a_store_that_comes_back_learns_everything(home: Home) -> None:
         index.save(gone)
         await index.saved()
         keeper = index.keeper
-        keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
+        await keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
         live.label = "renamed meanwhile"
         index.save(live)
         index.save(begun)

@@ -82,7 +82,7 @@ async def test_settings_that_cannot_be_read_do_not_hold_the_database(
 
 async def test_the_condition_ends_only_when_what_waited_is_written(home: Home) -> None:
     async with opened(home) as keeper:
-        keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
+        await keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
         written: list[bool] = []
 
         def write(store: Store) -> None:
@@ -107,7 +107,7 @@ async def test_a_transient_cause_is_tried_again_ever_more_rarely(home: Home, mon
 
         keeper.changed = lambda: well.set() if keeper.usable else None
         keeper.waiting = lambda: full
-        keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
+        await keeper._degrade(StoreFailure("disk_full", "no space", path=home.database))
         watching = asyncio.create_task(keeper.watch())
         await asyncio.wait_for(well.wait(), 30)
         watching.cancel()
@@ -258,7 +258,7 @@ async def test_a_log_that_is_gone_is_told_until_the_end_and_not_when_the_daemon_
             store = keeper._store
             assert store is not None
             store.database.close()
-            keeper._degrade(StoreFailure("io_error", "on purpose", path=home.database))
+            await keeper._degrade(StoreFailure("io_error", "on purpose", path=home.database))
             await keeper.retry()
             assert [warning.code for warning in keeper.warnings] == codes and keeper.usable
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from attn.daemon.sessions.live import now_ms
+from attn.daemon.store import unsaved
 from attn.errors import AttnError
 from attn.paths import Home
 from attn.store import Store, StoreFailure, backup, open_store
@@ -132,9 +133,9 @@ class StoreKeeper:
             except StoreFailure as failure:
                 failed = failed or failure
             if failed is None:
-                self._well()
+                await self._well()
             else:
-                self._degrade(failed)
+                await self._degrade(failed)
 
     async def _open(self, *, retry: bool) -> StoreFailure | None:
         try:
@@ -184,7 +185,7 @@ class StoreKeeper:
                 if again is None:
                     return
                 failure = again if again.code != "io_error" else failure
-            self._degrade(failure)
+            await self._degrade(failure)
 
     async def _let_go(self, store: Store, failure: StoreFailure) -> None:
         self._store = None
@@ -210,7 +211,7 @@ class StoreKeeper:
                     await self._look_at_backups()  # the one that is offered may be gone by now
                 except StoreFailure as second:
                     failure.add_note(str(second))
-                self._degrade(failure)
+                await self._degrade(failure)
                 raise failure
 
     async def _come_back(self, *, retry: bool) -> StoreFailure | None:
@@ -231,7 +232,7 @@ class StoreKeeper:
             if failure.code in _LOST:
                 await self._let_go(store, failure)
             return failure
-        self._well()
+        await self._well()
         return None
 
     async def watch(self) -> None:
@@ -257,22 +258,24 @@ class StoreKeeper:
             async with self._turn:
                 still = await self._come_back(retry=False)
                 if still is not None:
-                    self._degrade(still)
+                    await self._degrade(still)
 
-    def _degrade(self, failure: StoreFailure) -> None:
+    async def _degrade(self, failure: StoreFailure) -> None:
         if self.failure is None or self.failure.code != failure.code:
             log.error("the store is not usable: %s", failure)
             self._failed.set()
-        if self.not_saved_since_ms is None:
-            self.not_saved_since_ms = now_ms()
         self.failure, self.state = failure, "degraded"
+        if self.not_saved_since_ms is None:
+            self.not_saved_since_ms = await self._run(unsaved.begin, self._home.unsaved, now_ms())
         self.changed()
 
-    def _well(self) -> None:
+    async def _well(self) -> None:
         if self.failure is not None:
             log.info("the store is usable again")
         self.failure, self.state = None, "ephemeral" if self._ephemeral else "ok"
         self.not_saved_since_ms = now_ms() if self._ephemeral else None
+        if not self._ephemeral:
+            await self._run(unsaved.over, self._home.unsaved)
         self.changed()
 
     # -- backups -------------------------------------------------------------------------------------------------
