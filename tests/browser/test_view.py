@@ -68,9 +68,11 @@ def test_conditions_are_shown_made_small_and_never_dismissed(open_tab: OpenTab, 
     banner.wait_for()
     condition = next(c for c in troubled.client().conditions if c["code"] == "login_environment")
     text = banner.inner_text()
-    assert condition["title"] in text and condition["detail"] in text and "attn daemon restart" in text
-    banner.get_by_role("button", name="Copy: attn daemon restart").click()
-    assert tab.page.evaluate("navigator.clipboard.readText()") == "attn daemon restart"
+    [command] = condition["commands"]
+    assert command.endswith("attn daemon restart")
+    assert condition["title"] in text and condition["detail"] in text and command in text
+    banner.get_by_role("button", name=f"Copy: {command}").click()
+    assert tab.page.evaluate("navigator.clipboard.readText()") == command
     banner.get_by_role("button", expanded=True).click()
     assert condition["detail"] not in banner.inner_text() and condition["title"] in banner.inner_text()
     tab.page.reload()
