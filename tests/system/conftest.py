@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from attn.bundle import identity
+from attn.bundle import processes as ours
 from attn.bundle.bundle import list_bundles
 from attn.bundle.files import BundleDamaged
-from attn.doctor import processes as ours
 from attn.paths import Home, home_from_env
 from tests.system import processes, slices
 from tests.system.client import Client

@@ -75,6 +75,25 @@ def test_a_program_that_heeds_no_hang_up_is_neither_started_twice_nor_forgotten(
     assert client.state(session["id"]) == "running"
 
 
+def test_a_session_whose_files_were_removed_while_it_ran_is_not_started_twice(daemon: DaemonProcess) -> None:
+    client = daemon.client()
+    session = client.spawn("sh", "-c", SEVEN[2].replace("exit 7", ""))
+    worker = worker_pid(daemon, session["id"])
+    daemon.kill()
+    shutil.rmtree(daemon.home.bundle(session["id"]))
+    again = daemon.start().client()
+    for request in ("resume_session", "kill_session", "remove_session"):
+        with pytest.raises(Refused, match=f"pid {worker}") as refused:
+            again.request(request, session=session["id"])
+        assert refused.value.code == "session_running" and f"kill {worker}" in refused.value.body["remedy"]
+    assert processes.running(session["pid"])
+    os.kill(worker, signal.SIGTERM)
+    wait_until(lambda: not processes.running(worker), LIMIT_S, "the end of the worker")
+    assert not processes.running(session["pid"])
+    again.request("resume_session", session=session["id"])
+    assert again.state(session["id"]) == "running"
+
+
 def test_the_end_of_one_run_is_never_told_of_the_next(daemon: DaemonProcess) -> None:
     """It ended with 7, was resumed, and then worker and daemon were killed: how that run ended, nobody knows."""
     client = daemon.client()

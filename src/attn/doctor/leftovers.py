@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from attn.bundle import processes
 from attn.bundle.bundle import KNOWN, UNBORN
 from attn.bundle.removal import REMOVED
 from attn.core.session import valid_session_id
-from attn.doctor import processes
 from attn.doctor.scene import Finding, Scene, ok, quoted, warn
 from attn.doctor.sessions import DAMAGED
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from attn.bundle import identity
+from attn.bundle import processes as ours
 from attn.bundle.bundle import Bundle, list_bundles
 from attn.bundle.files import BundleDamaged
-from attn.doctor import processes as ours
 from attn.doctor.scene import Finding, Scene, fail, of_code, ok, quoted, warn
 from attn.errors import AttnError
 from attn.paths import home_from_env

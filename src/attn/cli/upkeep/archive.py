@@ -190,7 +190,7 @@ def _locks(root: Path) -> bytes:
 
 
 def _sockets(folder: Path) -> bytes:
-    from attn.doctor import processes
+    from attn.bundle import processes
 
     owned = processes.listening()
     return "".join(f"{'open' if str(path) in owned else 'dead'} {path}\n" for path in _entries(folder)).encode()

@@ -54,6 +54,9 @@ class Ending(Reaching):
 
         Raises AttnError `session_running`: who forgot it or started another beside it would lose it.
         """
+        if worker := await self._hub.disk(programs.serving_removed, session.bundle):
+            why = f"its worker (pid {worker}) runs on, but its files were removed, so that nobody can reach it any more"
+            raise AttnError("session_running", why, f"end it first, with its program: kill {worker}")
         deadline = asyncio.get_running_loop().time() + HANG_UP_LIMIT_S
         while left := await self._hub.disk(programs.left_running, session.bundle):
             if asyncio.get_running_loop().time() >= deadline:

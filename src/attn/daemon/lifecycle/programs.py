@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from attn.bundle import processes
 from attn.bundle.bundle import Bundle
 from attn.bundle.files import BundleDamaged
 from attn.bundle.records import Spec
@@ -113,3 +114,8 @@ def left_running(bundle: Bundle) -> int | None:
         return bundle.program_left()
     except (BundleDamaged, OSError):
         return None
+
+
+def serving_removed(bundle: Bundle) -> int | None:
+    """The pid of the worker of a session whose whole directory was removed; None when nothing proves that it lives."""
+    return None if bundle.path.exists() else processes.serving_removed(bundle.path)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from attn.doctor import processes
+from attn.bundle import processes
 from tests.waiting import wait_until
 
 NAMED = "import os, sys; open('/proc/self/comm', 'w').write('attn-worker'); print(1, flush=True); sys.stdin.read()"

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from attn.bundle.bundle import LOCK
+from attn.bundle.identity import WORKER_NAME
+
 _PROC: Final = Path("/proc")
 
 
@@ -49,6 +52,18 @@ def open_files(pid: int) -> list[str]:
         except FileNotFoundError:
             continue  # closed meanwhile
     return found
+
+
+def serving_removed(bundle: Path) -> int | None:
+    """The pid of a worker that serves the session at `bundle` though its files were removed; None when none is seen."""
+    lock = f"{os.path.realpath(bundle)}/{LOCK} (deleted)"
+    for process in named(frozenset({WORKER_NAME})):
+        try:
+            if lock in open_files(process.pid):
+                return process.pid
+        except OSError:
+            continue  # it ended meanwhile, or is not ours to look into
+    return None
 
 
 def environment(pid: int) -> Mapping[str, str]:
