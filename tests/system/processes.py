@@ -7,6 +7,7 @@ from pathlib import Path
 
 from attn.bundle.identity import DAEMON_NAME, SPAWNER_NAME, WORKER_NAME
 from attn.paths import Home
+from tests.waiting import wait_until
 
 OURS = (DAEMON_NAME, SPAWNER_NAME, WORKER_NAME)
 
@@ -62,3 +63,9 @@ def _with_variable(wanted: str) -> dict[int, str]:
 def named(home: Home, name: str) -> list[int]:
     """The pids of attn's own processes of one kind."""
     return [pid for pid, comm in of_home(home).items() if comm == name]
+
+
+def spawner(home: Home) -> int:
+    """The pid of the one spawner; it takes its name a moment after its daemon can be talked to."""
+    [pid] = wait_until(lambda: named(home, SPAWNER_NAME), 20, "the spawner")
+    return pid

@@ -9,7 +9,6 @@ import subprocess
 from typing import Any
 
 from attn.bundle.bundle import Bundle
-from attn.bundle.identity import SPAWNER_NAME
 from tests.system import processes
 from tests.system.client import Client
 from tests.system.conftest import DaemonProcess
@@ -64,7 +63,7 @@ def everything_goes_wrong(daemon: DaemonProcess) -> Client:
     client.request("kill_session", session=ids["killed"])
     os.kill(worker_pid(daemon, ids["worker killed"]), signal.SIGKILL)
     client.until(lambda: client.state(ids["worker killed"]) in GONE, LIMIT_S)
-    (spawner,) = processes.named(daemon.home, SPAWNER_NAME)
+    spawner = processes.spawner(daemon.home)
     os.kill(spawner, signal.SIGKILL)
     client.until(lambda: "spawner_gone" in [each["code"] for each in client.conditions], LIMIT_S)
     client.spawn("cat", label="by exec")

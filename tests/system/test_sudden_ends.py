@@ -10,7 +10,6 @@ import subprocess
 import pytest
 
 from attn.bundle.bundle import Bundle
-from attn.bundle.identity import SPAWNER_NAME
 from tests.system import processes, slices
 from tests.system.client import Client, Closed, Refused
 from tests.system.conftest import DaemonProcess
@@ -28,8 +27,7 @@ def worker_pid(daemon: DaemonProcess, session: str) -> int:
 
 
 def spawner_pid(daemon: DaemonProcess) -> int:
-    (pid,) = processes.named(daemon.home, SPAWNER_NAME)
-    return pid
+    return processes.spawner(daemon.home)
 
 
 # -- workers and spawner ---------------------------------------------------------------------------------------------

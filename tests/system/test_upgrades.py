@@ -12,7 +12,6 @@ import pytest
 
 import attn
 from attn.bundle.bundle import Bundle
-from attn.bundle.identity import SPAWNER_NAME
 from tests.system import processes
 from tests.system.client import Client, Refused
 from tests.system.conftest import DaemonProcess
@@ -86,7 +85,7 @@ def test_without_spawner_and_package_a_start_fails_honestly(
         package.remove_source()
     else:
         package.remove_interpreter()
-    (spawner,) = processes.named(cold.home, SPAWNER_NAME)
+    spawner = processes.spawner(cold.home)
     os.kill(spawner, signal.SIGKILL)
     client.until(lambda: "spawner_gone" in [each["code"] for each in client.conditions], LIMIT_S)
     with pytest.raises(Refused) as refused:

@@ -30,12 +30,10 @@ def start(client: Client) -> str | None:
 
 def spawner(daemon: DaemonProcess) -> int:
     """The one there is now; a daemon whose spawner was killed is started again."""
-    found = processes.named(daemon.home, SPAWNER_NAME)
-    if not found:
+    if not processes.named(daemon.home, SPAWNER_NAME):
         daemon.restart()
         daemon.client().socket.close()
-        found = wait_until(lambda: processes.named(daemon.home, SPAWNER_NAME), LIMIT_S, "a spawner")
-    return found[0]
+    return processes.spawner(daemon.home)
 
 
 def settled(daemon: DaemonProcess, client: Client) -> None:
@@ -58,8 +56,9 @@ def settled(daemon: DaemonProcess, client: Client) -> None:
 
 
 def test_a_start_is_whole_or_not_there(daemon: DaemonProcess) -> None:
+    pid = processes.spawner(daemon.home)
     client = daemon.client()
-    every = steps_of(daemon, lambda: start(client), spawner(daemon))
+    every = steps_of(daemon, lambda: start(client), pid)
     settled(daemon, client)
     points = slices.sample("steps of a worker's start", every[:: max(1, len(every) // POINTS)], POINTS)
     told = []
